@@ -1,0 +1,62 @@
+"""What every KFP component does in its body: take artifacts, run the stage, leave an artifact.
+
+The artifact is a small JSON file: the URI and digest of the committed folder, and its manifest. The data stays where
+the stage wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from platen.errors import CorruptError, PlatenError
+from platen.manifest import canonical
+from platen.records import run_recorded
+from platen.settings import S
+from platen.stage import Result, Stage
+from platen.telemetry import log, set_up_logging
+
+
+class Artifact(Protocol):
+    """The part of kfp.dsl.Artifact that is used here."""
+
+    path: str
+    metadata: dict[str, Any]
+
+
+def execute(
+    stage: Stage[S], settings: str, workspace: str, run: str, inputs: Mapping[str, Artifact], output: Artifact
+) -> Result:
+    """Run a stage inside a KFP task; ends the process with 2 for the user's errors, 1 for ours."""
+    set_up_logging()
+    try:
+        uris = {name: read_reference(Path(artifact.path)) for name, artifact in inputs.items()}
+        result = run_recorded(stage, settings, uris, workspace, run)
+    except PlatenError as error:
+        log.error("%s: %s", stage.name, error)
+        sys.exit(error.exit_code)
+    write_reference(output, result)
+    return result
+
+
+def write_reference(output: Artifact, result: Result) -> None:
+    """Leave the artifact, with what a person wants to see of it in the user interface as its metadata."""
+    manifest = result.folder.manifest
+    path = Path(output.path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    reference = {"uri": result.folder.uri, "digest": manifest.digest, "manifest": manifest.model_dump(mode="json")}
+    path.write_bytes(canonical(reference, indent=1))
+    output.metadata.update({"uri": result.folder.uri, "digest": manifest.digest, "cached": result.cached})
+    output.metadata.update({f"count_{name}": number for name, number in manifest.counts.items()})
+    output.metadata.update({f"dropped_{name}": number for name, number in manifest.dropped.items()})
+
+
+def read_reference(path: Path) -> str:
+    """The URI that an artifact names."""
+    try:
+        return str(json.loads(path.read_bytes())["uri"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptError(f"{path}: not an artifact of a Platen stage ({type(error).__name__}: {error})") from None

@@ -1,0 +1,70 @@
+"""Every error that Platen raises on purpose.
+
+PlatenError
+├── UserError             exit 2: the user can put it right by changing what was given
+│   ├── SettingsError     a field of the settings
+│   ├── InputError        a folder, table, picture set, model or address
+│   │   └── CorruptError  data that is not what its manifest says
+│   └── GateRefused       the model does not meet the limits that the user set
+└── PlatformError         exit 1: ours, or the machine's
+    ├── StorageError      reading or writing failed: disk full, no permission, object store away
+    ├── ProcessError      a process that a stage started (training, server) failed
+    └── ExportError       a model that was written is not the model that was trained
+"""
+
+from __future__ import annotations
+
+
+class PlatenError(Exception):
+    """Root of the tree; `exit_code` is what the process ends with."""
+
+    exit_code = 1
+
+
+class UserError(PlatenError):
+    """The user can put it right by changing what was given."""
+
+    exit_code = 2
+
+
+class SettingsError(UserError):
+    """A setting that cannot be used.
+
+    Args:
+        field: Dotted path of the field, as in the file: `train.learning_rate`.
+        problem: What is wrong, with the value that was given.
+        accepted: What would be accepted.
+        file: The file the setting came from, where there is one.
+    """
+
+    def __init__(self, field: str, problem: str, accepted: str, file: str | None = None) -> None:
+        where = f"{file}: {field}" if file else field
+        super().__init__(f"{where}: {problem}. Accepted: {accepted}.")
+
+
+class InputError(UserError):
+    """A folder, table, picture set, model or address that cannot be used."""
+
+
+class CorruptError(InputError):
+    """Data that is not what its manifest says."""
+
+
+class GateRefused(UserError):
+    """The model does not meet the limits that the user set."""
+
+
+class PlatformError(PlatenError):
+    """Not the user's doing: ours, or the machine's."""
+
+
+class StorageError(PlatformError):
+    """Reading or writing failed: disk full, no permission, object store away."""
+
+
+class ProcessError(PlatformError):
+    """A process that a stage started (training, server) failed."""
+
+
+class ExportError(PlatformError):
+    """A model that was written is not the model that was trained."""

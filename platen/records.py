@@ -1,0 +1,94 @@
+"""The run folder: one record a stage, so that a run can be told afterwards, also when it failed.
+
+`<run>/stages/<name>.json`; the exit handler reads them all.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from platen.errors import PlatenError
+from platen.settings import S, section
+from platen.stage import Result, Stage, run_stage
+from platen.storage import join, store_for
+from platen.telemetry import log
+
+
+class Failure(BaseModel):
+    """Why a stage failed: the class of the error, its words, and the exit code it stands for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str
+    message: str
+    exit_code: int
+
+
+class Record(BaseModel):
+    """What one stage did in a run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    status: Literal["done", "failed"]
+    started: float
+    seconds: float
+    uri: str | None = None
+    digest: str | None = None
+    cached: bool = False
+    error: Failure | None = None
+
+
+def run_recorded(stage: Stage[S], settings: str, inputs: Mapping[str, str], workspace: str, run: str) -> Result:
+    """Run a stage from the text of the whole run's settings and leave a record in the run folder."""
+    started = time.time()
+    try:
+        result = run_stage(stage, section(stage.settings, settings, stage.name), inputs, workspace)
+    except Exception as error:
+        save(run, failed(stage.name, started, error))
+        raise
+    folder = result.folder
+    save(
+        run,
+        Record(
+            name=stage.name,
+            status="done",
+            started=started,
+            seconds=round(result.seconds, 3),
+            uri=folder.uri,
+            digest=folder.digest,
+            cached=result.cached,
+        ),
+    )
+    told = "found" if result.cached else f"made in {result.seconds:.1f} s:"
+    data = {"stage": stage.name, "uri": folder.uri, "cached": result.cached, "seconds": round(result.seconds, 3)}
+    log.info("%s: %s %s", stage.name, told, folder.uri, extra={"data": data})
+    return result
+
+
+def failed(name: str, started: float, error: BaseException) -> Record:
+    """The record of a stage that raised."""
+    known = isinstance(error, PlatenError)
+    message = str(error) if known else "".join(traceback.format_exception_only(error)).strip()
+    failure = Failure(type=type(error).__name__, message=message, exit_code=error.exit_code if known else 1)
+    return Record(name=name, status="failed", started=started, seconds=round(time.time() - started, 3), error=failure)
+
+
+def save(run: str, record: Record) -> None:
+    """Write a record; a later one of the same stage replaces it."""
+    data = record.model_dump_json(indent=1).encode()
+    store_for(run).write(join(run, "stages", f"{record.name}.json"), data)
+
+
+def load(run: str) -> list[Record]:
+    """All records of a run, in the order the stages started."""
+    store = store_for(run)
+    folder = join(run, "stages")
+    found = [store.read(join(folder, name)) for name in store.list(folder) if name.endswith(".json")]
+    records = [Record.model_validate_json(data) for data in found if data is not None]
+    return sorted(records, key=lambda record: record.started)

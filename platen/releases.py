@@ -1,0 +1,92 @@
+"""Which model is live in a workspace, and which ones were before: `<workspace>/releases/live.json`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from platen.errors import CorruptError, InputError
+from platen.storage import join, store_for
+
+
+class Release(BaseModel):
+    """A model that was, or is, live.
+
+    Attributes:
+        model: URI of the committed model.
+        digest: Digest of its manifest.
+        report: URI of the evaluation it was promoted on.
+        since: When it went live, ISO 8601 in UTC.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    digest: str
+    report: str
+    since: str
+
+
+class Releases(BaseModel):
+    """All releases of a workspace, the oldest first; the last one is live."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    history: list[Release] = []
+
+    @property
+    def live(self) -> Release | None:
+        """The release that serves now."""
+        return self.history[-1] if self.history else None
+
+
+def load(workspace: str) -> Releases:
+    """The releases of a workspace; none where nothing was released yet."""
+    where = _pointer(workspace)
+    data = store_for(workspace).read(where)
+    if data is None:
+        return Releases()
+    try:
+        return Releases.model_validate_json(data)
+    except ValidationError as error:
+        raise CorruptError(f"{where}: not a list of releases: {error.errors()[0]['msg']}") from None
+
+
+def champion(workspace: str, candidate: str) -> Release | None:
+    """The release that a candidate has to beat: the live one, or, where the candidate (by its model's digest) is live
+    itself, the one before it. So the answer is the same before and after a promotion."""
+    others = [release for release in load(workspace).history if release.digest != candidate]
+    return others[-1] if others else None
+
+
+def promote(workspace: str, model: str, digest: str, report: str) -> Releases:
+    """Switch the pointer to a model; the write is atomic. No-op where it is live already."""
+    releases = load(workspace)
+    if releases.live is not None and releases.live.digest == digest:
+        return releases
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    release = Release(model=model, digest=digest, report=report, since=since)
+    return _save(workspace, Releases(history=[*releases.history, release]))
+
+
+def roll_back(workspace: str) -> Releases:
+    """Make the previous release live again. Raises InputError where there is none."""
+    releases = load(workspace)
+    if len(releases.history) < 2:
+        raise InputError(f"{_pointer(workspace)}: no earlier release to roll back to")
+    return _save(workspace, Releases(history=releases.history[:-1]))
+
+
+def request_log(workspace: str, digest: str) -> str:
+    """Where the server of a model writes its request log: JSON lines."""
+    return join(workspace, "releases", "requests", f"{digest[:20]}.jsonl")
+
+
+def _pointer(workspace: str) -> str:
+    return join(workspace, "releases", "live.json")
+
+
+def _save(workspace: str, releases: Releases) -> Releases:
+    store_for(workspace).write(_pointer(workspace), releases.model_dump_json(indent=1).encode())
+    return releases

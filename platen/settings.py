@@ -1,0 +1,141 @@
+"""Reading settings: one YAML file a run, one typed section a stage."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from platen.errors import InputError, SettingsError
+
+
+class Settings(BaseModel):
+    """Base of every section.
+
+    Unknown keys are refused. A field declared with `exclude=True` changes how the work is done
+    (workers, time limits), not what comes out, and so stays out of the fingerprint.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_file(path: Path) -> str:
+    """The text of a settings file. Raises InputError where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such settings file; `platen settings` prints one") from None
+    except (IsADirectoryError, UnicodeDecodeError):
+        raise InputError(f"{path}: not a YAML text file; `platen settings` prints one") from None
+
+
+def parse(model: type[S], text: str, file: str | None = None) -> S:
+    """Settings of a type, from YAML (or JSON) text."""
+    return build(model, mapping(text, file), file)
+
+
+def section(model: type[S], text: str, name: str, file: str | None = None) -> S:
+    """One stage's settings, from the text of the whole run's settings."""
+    values = mapping(text, file).get(name)
+    return build(model, {} if values is None else values, file, prefix=name)
+
+
+def mapping(text: str, file: str | None = None) -> dict[str, Any]:
+    """The top level of a YAML text: a mapping, empty where the text is."""
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{file or 'settings'}: not YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{file or 'settings'}: a {type(values).__name__}, not sections with settings")
+    return values
+
+
+def build(model: type[S], values: object, file: str | None = None, prefix: str = "") -> S:
+    """Validate values; the first fault is raised as a SettingsError that names the field."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _explain(model, error.errors()[0], file, prefix) from None
+
+
+def _explain(model: type[BaseModel], fault: ErrorDetails, file: str | None, prefix: str) -> SettingsError:
+    names = [str(part) for part in fault["loc"]]
+    field = ".".join(filter(None, [prefix, *names]))
+    if fault["type"] == "extra_forbidden":
+        return SettingsError(field, "unknown setting", nearest(names[-1], fields_at(model, names[:-1])), file)
+    if fault["type"] == "missing":
+        return SettingsError(field, "not set", accepted_by(model, names), file)
+    if fault["type"] == "value_error":
+        return SettingsError(field or "settings", str(fault["ctx"]["error"]), "see above", file)
+    return SettingsError(field or "settings", f"{fault['input']!r} ({fault['msg']})", accepted_by(model, names), file)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name closest to a mistyped one, and the others behind it."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"{close[0]} (did you mean that?), or another of {', '.join(names)}" if close else ", ".join(names)
+
+
+def fields_at(model: type[BaseModel], path: Iterable[str]) -> Mapping[str, Any]:
+    """The fields of the section that a dotted path leads to."""
+    for name in path:
+        if name in model.model_fields:
+            model = _section_type(model.model_fields[name].annotation) or model
+    return model.model_fields
+
+
+def accepted_by(model: type[BaseModel], path: list[str]) -> str:
+    """What a field takes, in words: its description, or its type."""
+    field = fields_at(model, path[:-1]).get(path[-1]) if path else None
+    if field is None:
+        return "a mapping of settings"
+    return field.description or str(field.annotation)
+
+
+def _section_type(annotation: Any) -> type[BaseModel] | None:
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def document(model: type[BaseModel], indent: int = 0) -> str:
+    """All settings of a type as commented YAML, each at its default."""
+    lines = []
+    for name, field in model.model_fields.items():
+        pad = "  " * indent
+        lines += [f"{pad}# {field.description}"] if field.description else []
+        inner = _section_type(field.annotation)
+        default = field.get_default(call_default_factory=True)
+        if inner is not None and isinstance(default, inner):
+            lines += [f"{pad}{name}:", document(inner, indent + 1)]
+            continue
+        value = default.model_dump(mode="json") if isinstance(default, BaseModel) else _plain(field, default)
+        lines.append(f"{pad}{name}: {_inline(value)}")
+    return "\n".join(lines)
+
+
+def _plain(field: Any, default: Any) -> Any:
+    if field.is_required():
+        return None
+    if isinstance(default, (list, tuple)):
+        return [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in default]
+    if isinstance(default, Mapping):
+        return dict(default)
+    return default if isinstance(default, (str, int, float, bool, type(None))) else str(default)
+
+
+def _inline(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")

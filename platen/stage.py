@@ -1,0 +1,269 @@
+"""Running a stage: find its output by fingerprint, or make it and commit it.
+
+A stage's work is a plain function of (settings, inputs, place). Everything around it is the same for every stage and
+every runner: the fingerprint, the look whether the folder is there already, the lock, the commit, the record.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Generic
+
+from platen import __version__
+from platen.errors import InputError
+from platen.manifest import (
+    MANIFEST,
+    RUN,
+    File,
+    Json,
+    Kind,
+    Maker,
+    Manifest,
+    Source,
+    canonical,
+    check_files,
+    decode,
+    fingerprint,
+    list_files,
+)
+from platen.settings import S
+from platen.storage import LocalStore, join, saving, store_for
+from platen.telemetry import log
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A committed folder: its URI, its manifest, and where its files can be read."""
+
+    uri: str
+    manifest: Manifest
+    path: Path
+
+    @property
+    def digest(self) -> str:
+        """The digest of the manifest, which covers every file."""
+        return self.manifest.digest
+
+
+Inputs = Mapping[str, Folder]
+
+
+@dataclass
+class Place:
+    """Where a stage works: `out` is what gets committed, `scratch` survives a crash and is deleted at the commit."""
+
+    out: Path
+    scratch: Path
+    workspace: str
+    observed: dict[str, Json] = field(default_factory=dict)
+
+    def observe(self, **values: Json) -> None:
+        """Note what differs from run to run (durations, rates); it goes to run.json, not into the digest."""
+        self.observed.update(values)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage says of its output, for the manifest. Only what the same inputs always give."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    licences: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+def nothing(settings: object, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
+    """For a stage that reads nothing but its inputs."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Stage(Generic[S]):
+    """A stage of the chain.
+
+    Attributes:
+        name: Its folder below components/ and below the workspace.
+        version: Raise it when the same settings and inputs give another output.
+        kind: What the output is.
+        settings: The type of its section in the settings file.
+        inputs: Names of the committed folders that it reads.
+        optional_inputs: Names of those that it can do without.
+        work: Does it: fills `place.out`, returns what to say of it.
+        outside: What the output depends on besides settings and inputs, as JSON (the digest of a source folder).
+        resumable: `out` is left as a killed attempt left it; otherwise it is emptied first.
+    """
+
+    name: str
+    version: int
+    kind: Kind
+    settings: type[S]
+    inputs: tuple[str, ...]
+    work: Callable[[S, Inputs, Place], Outcome]
+    optional_inputs: tuple[str, ...] = ()
+    outside: Callable[[S, Inputs, str], Mapping[str, Json]] = nothing
+    resumable: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """A committed output, and whether it was there already."""
+
+    folder: Folder
+    cached: bool
+    seconds: float
+
+
+def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace: str) -> Result:
+    """Find or make the output of a stage.
+
+    Args:
+        inputs: URI of the committed folder for each name in `stage.inputs`.
+        workspace: Local path or bucket prefix; the output is `<workspace>/<stage>/<fingerprint>`.
+
+    Raises:
+        InputError: An input is missing or not what its manifest says.
+    """
+    started = time.monotonic()
+    opened = {name: open_folder(uri, workspace) for name, uri in wanted_inputs(stage, inputs).items()}
+    outside = dict(stage.outside(settings, opened, workspace))
+    chosen = settings.model_dump(mode="json")
+    digests = {name: folder.digest for name, folder in opened.items()}
+    name = fingerprint(stage.name, stage.version, chosen, digests, outside)
+    uri = join(workspace, stage.name, name)
+    with _alone(_desk(workspace, stage.name, name)) as desk:
+        found = find(uri)
+        if found is not None:
+            return Result(found, cached=True, seconds=time.monotonic() - started)
+        for folder in opened.values():
+            check_files(folder.path, folder.manifest.files, folder.uri)
+        place = _place(desk, workspace, keep=stage.resumable)
+        with saving(uri):
+            outcome = stage.work(settings, opened, place)
+            manifest = Manifest(
+                kind=stage.kind,
+                fingerprint=name,
+                made_by=_maker(stage),
+                settings=chosen,
+                inputs={key: _source(folder, workspace) for key, folder in opened.items()},
+                outside=outside,
+                counts=dict(sorted(outcome.counts.items())),
+                dropped=dict(sorted(outcome.dropped.items())),
+                licences=dict(sorted(outcome.licences.items())),
+                facts=dict(sorted(outcome.facts.items())),
+                files=_finished_files(place.out),
+            )
+        seconds = time.monotonic() - started
+        _write_run(place, seconds)
+        store_for(uri).commit(place.out, uri, manifest)
+    return Result(open_folder(uri, workspace), cached=False, seconds=seconds)
+
+
+def wanted_inputs(stage: Stage[S], inputs: Mapping[str, str]) -> dict[str, str]:
+    """The inputs a stage knows. Raises InputError for one that is missing or not known."""
+    known = (*stage.inputs, *stage.optional_inputs)
+    for name in inputs:
+        if name not in known:
+            raise InputError(f"{stage.name} has no input {name!r}. Accepted: {', '.join(known) or 'none'}")
+    for name in stage.inputs:
+        if name not in inputs:
+            raise InputError(f"{stage.name} needs the input {name!r}: the URI of a committed folder")
+    return dict(inputs)
+
+
+def find(uri: str) -> Folder | None:
+    """A committed folder, or None where there is no manifest. Raises CorruptError for a manifest that is none."""
+    store = store_for(uri)
+    data = store.read(join(uri, MANIFEST))
+    if data is None:
+        return None
+    manifest = decode(data, join(uri, MANIFEST))
+    return Folder(uri, manifest, store.fetch(uri, manifest))
+
+
+def open_folder(uri: str, workspace: str = "") -> Folder:
+    """A committed folder, by its URI (one relative to the workspace too). Raises InputError where there is none."""
+    whole = resolve(uri, workspace)
+    folder = find(whole)
+    if folder is None:
+        raise InputError(f"{whole}: nothing committed here (no {MANIFEST}); run the stage that makes it first")
+    return folder
+
+
+def resolve(uri: str, workspace: str) -> str:
+    """The whole URI of a source as a manifest names it."""
+    relative = workspace and "://" not in uri and uri.count("/") == 1 and not uri.startswith(("/", "."))
+    return join(workspace, uri) if relative else uri
+
+
+def _source(folder: Folder, workspace: str) -> Source:
+    return Source(uri=folder.uri.removeprefix(workspace.rstrip("/") + "/"), digest=folder.digest)
+
+
+def _maker(stage: Stage[S]) -> Maker:
+    return Maker(
+        stage=stage.name, stage_version=stage.version, package=__version__, image=os.environ.get("PLATEN_IMAGE")
+    )
+
+
+def _desk(workspace: str, stage: str, name: str) -> Path:
+    """Where unfinished work lies: on the workspace's own file system, so that the commit is a rename."""
+    if isinstance(store_for(workspace), LocalStore):
+        return Path(workspace) / stage / f".{name}"
+    return Path(os.environ.get("PLATEN_SCRATCH", "/tmp/platen")) / stage / f".{name}"  # noqa: S108
+
+
+@contextmanager
+def _alone(desk: Path) -> Iterator[Path]:
+    """Hold the desk: a second process that makes the same output waits, and then finds it made."""
+    with saving(str(desk)):
+        desk.mkdir(parents=True, exist_ok=True)
+    lock_path = desk.with_name(f"{desk.name}.lock")
+    with lock_path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another process is making %s; waiting for it", desk)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        failed = True
+        try:
+            desk.mkdir(parents=True, exist_ok=True)
+            yield desk
+            failed = False
+        finally:
+            if not failed:
+                shutil.rmtree(desk, ignore_errors=True)
+                lock_path.unlink(missing_ok=True)
+
+
+def _place(desk: Path, workspace: str, *, keep: bool) -> Place:
+    place = Place(desk / "out", desk / "scratch", workspace)
+    if not keep:
+        shutil.rmtree(place.out, ignore_errors=True)
+    place.out.mkdir(exist_ok=True)
+    place.scratch.mkdir(exist_ok=True)
+    return place
+
+
+def _finished_files(out: Path) -> list[File]:
+    for left in out.rglob("*.tmp"):
+        left.unlink()
+    return list_files(out)
+
+
+def _write_run(place: Place, seconds: float) -> None:
+    run = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "seconds": round(seconds, 3),
+        **place.observed,
+    }
+    (place.out / RUN).write_bytes(canonical(run, indent=1))
