@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,14 +33,21 @@ def execute(
 ) -> Result:
     """Run a stage inside a KFP task; ends the process with 2 for the user's errors, 1 for ours."""
     set_up_logging()
-    try:
+    with exit_on_error(stage.name):
         uris = {name: read_reference(Path(artifact.path)) for name, artifact in inputs.items()}
         result = run_recorded(stage, settings, uris, workspace, run)
-    except PlatenError as error:
-        log.error("%s: %s", stage.name, error)
-        sys.exit(error.exit_code)
     write_reference(output, result)
     return result
+
+
+@contextmanager
+def exit_on_error(name: str) -> Iterator[None]:
+    """Log an error that Platen raised on purpose, and end the process with its exit code."""
+    try:
+        yield
+    except PlatenError as error:
+        log.error("%s: %s", name, error)
+        sys.exit(error.exit_code)
 
 
 def write_reference(output: Artifact, result: Result) -> None:

@@ -18,7 +18,7 @@ from platen.errors import CorruptError
 
 MANIFEST = "manifest.json"
 RUN = "run.json"
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 Kind = Literal["dataset", "encoded", "model", "pictures", "report", "release"]
 Json = Any  # what json.dumps takes

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from platen.errors import PlatenError
+from platen.errors import InputError, PlatenError
 from platen.settings import S, section
 from platen.stage import Result, Stage, run_stage
 from platen.storage import join, store_for
@@ -73,16 +73,26 @@ def run_recorded(stage: Stage[S], settings: str, inputs: Mapping[str, str], work
 
 def failed(name: str, started: float, error: BaseException) -> Record:
     """The record of a stage that raised."""
-    known = isinstance(error, PlatenError)
-    message = str(error) if known else "".join(traceback.format_exception_only(error)).strip()
-    failure = Failure(type=type(error).__name__, message=message, exit_code=error.exit_code if known else 1)
-    return Record(name=name, status="failed", started=started, seconds=round(time.time() - started, 3), error=failure)
+    seconds = round(time.time() - started, 3)
+    return Record(name=name, status="failed", started=started, seconds=seconds, error=_failure(error))
+
+
+def refuse(run: str, name: str, error: PlatenError) -> None:
+    """Rewrite a stage's record: it did its work, and what came out is that the run must not go on.
+
+    Raises InputError where the run has no record of the stage.
+    """
+    data = store_for(run).read(_path(run, name))
+    if data is None:
+        raise InputError(f"{_path(run, name)}: no record of {name} in this run")
+    record = Record.model_validate_json(data)
+    save(run, record.model_copy(update={"status": "failed", "error": _failure(error)}))
 
 
 def save(run: str, record: Record) -> None:
     """Write a record; a later one of the same stage replaces it."""
     data = record.model_dump_json(indent=1).encode()
-    store_for(run).write(join(run, "stages", f"{record.name}.json"), data)
+    store_for(run).write(_path(run, record.name), data)
 
 
 def load(run: str) -> list[Record]:
@@ -92,3 +102,14 @@ def load(run: str) -> list[Record]:
     found = [store.read(join(folder, name)) for name in store.list(folder) if name.endswith(".json")]
     records = [Record.model_validate_json(data) for data in found if data is not None]
     return sorted(records, key=lambda record: record.started)
+
+
+def _failure(error: BaseException) -> Failure:
+    if isinstance(error, PlatenError):
+        return Failure(type=type(error).__name__, message=str(error), exit_code=error.exit_code)
+    message = "".join(traceback.format_exception_only(error)).strip()
+    return Failure(type=type(error).__name__, message=message, exit_code=1)
+
+
+def _path(run: str, name: str) -> str:
+    return join(run, "stages", f"{name}.json")

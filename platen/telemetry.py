@@ -43,8 +43,19 @@ def on_cluster() -> bool:
     return os.environ.get("PLATEN_LOG") == "json" or "KUBERNETES_SERVICE_HOST" in os.environ
 
 
+QUIET = {  # libraries say much that is not for the user; this process and its children keep to warnings that matter
+    "DIFFUSERS_VERBOSITY": "error",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning,ignore::UserWarning",
+}
+
+
 def set_up_logging(level: int = logging.INFO) -> None:
     """Send Platen's log to standard error, in the form that fits where it runs. Safe to call twice."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if on_cluster() else logging.Formatter("%(message)s"))
     log.handlers = [handler]

@@ -1,0 +1,1 @@
+"""Training: DeepSpeed ZeRO-3 through torchrun, on one machine or as a PyTorchJob."""

@@ -1,0 +1,30 @@
+"""The KFP interface of train."""
+
+from kfp import dsl
+
+from platen.images import image
+
+
+@dsl.component(base_image=image("train"), install_kfp_package=False)
+def train(
+    settings: str,
+    workspace: str,
+    run: str,
+    encoded: dsl.Input[dsl.Dataset],
+    base: dsl.Input[dsl.Model],
+    model: dsl.Output[dsl.Model],
+) -> None:
+    """Train the UNet with DeepSpeed ZeRO-3 and export it as a diffusers folder.
+
+    Args:
+        settings: The run's settings, YAML text.
+        workspace: Where committed folders lie: a path or a bucket prefix.
+        run: The run's folder, for its records.
+        encoded: What encode committed.
+        base: The model that training starts from.
+        model: The trained model.
+    """
+    from platen.component import execute
+    from platen.components.train.stage import STAGE
+
+    execute(STAGE, settings, workspace, run, {"encoded": encoded, "base": base}, model)
