@@ -1,0 +1,1 @@
+"""Makes a batch of pictures from a prompt file."""

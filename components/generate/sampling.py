@@ -1,0 +1,70 @@
+"""Making pictures with a text-to-image pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from platen.components.generate.prompts import Prompt
+from platen.errors import InputError
+from platen.telemetry import log
+
+
+def load_pipeline(model: Path, precision: str) -> Any:
+    """The model's pipeline, on the accelerator where there is one.
+
+    Raises InputError for a folder that diffusers cannot load.
+    """
+    from diffusers import DiffusionPipeline
+
+    try:
+        pipeline = DiffusionPipeline.from_pretrained(model, dtype=getattr(torch, precision), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{model}: not a model that diffusers loads: {error}") from error
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def sample_pictures(
+    pipeline: Any, prompts: Sequence[Prompt], steps: int, guidance_scale: float, size: int | None = None
+) -> list[Image.Image]:
+    """Make one picture a prompt, all in one batch.
+
+    The noise of a picture depends on its seed alone: it is drawn on the processor, as the server does, so that it is
+    the same on every device and in every batch.
+
+    Args:
+        pipeline: A text-to-image pipeline of diffusers.
+        prompts: With the seed of each picture.
+        steps: Denoising steps.
+        guidance_scale: 1 or less turns guidance off.
+        size: Side in pixels; None for the size that the model was trained at.
+    """
+    generators = [torch.Generator("cpu").manual_seed(prompt.seed) for prompt in prompts]
+    output = pipeline(
+        [prompt.prompt for prompt in prompts],
+        num_inference_steps=steps,
+        guidance_scale=guidance_scale,
+        height=size,
+        width=size,
+        generator=generators,
+    )
+    if any(getattr(output, "nsfw_content_detected", None) or []):
+        log.warning("the model's safety checker blacked out pictures of: %s", ", ".join(p.prompt for p in prompts))
+    return list(output.images)
+
+
+@contextmanager
+def fixed_threads(count: int) -> Iterator[None]:
+    """Compute with this many threads: the order of sums, and so the last bits, depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,88 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from platen.components.generate.settings import GenerateSettings
+from platen.components.generate.stage import STAGE
+from platen.errors import InputError
+from platen.stage import run_stage
+
+RUN = """
+import json, sys
+from platen.components.generate.settings import GenerateSettings
+from platen.components.generate.stage import STAGE
+from platen.stage import run_stage
+settings, model, workspace = sys.argv[1:]
+run_stage(STAGE, GenerateSettings(**json.loads(settings)), {"model": model}, workspace)
+"""
+
+
+@pytest.fixture
+def settings(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    rows = [{"prompt": f"a red círcle {n}", "seed": 40 + n, "group": "neutral" if n % 2 else "grid"} for n in range(7)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return GenerateSettings(prompts=str(path), steps=1, batch_size=2, threads=1)
+
+
+def make(settings, model, workspace):
+    return run_stage(STAGE, settings, {"model": model.uri}, str(workspace))
+
+
+def test_pictures_say_what_made_them(tmp_path, tiny_model, settings):
+    folder = make(settings, tiny_model, tmp_path / "ws").folder
+    index = [json.loads(line) for line in (folder.path / "index.jsonl").read_text().splitlines()]
+    assert index[3] == {"file": "pictures/00003.png", "prompt": "a red círcle 3", "seed": 43, "group": "neutral"}
+    assert [row["file"] for row in index] == sorted(f"pictures/{p.name}" for p in folder.path.glob("pictures/*"))
+    with Image.open(folder.path / index[3]["file"]) as picture:
+        assert picture.text == {"prompt": "a red círcle 3", "seed": "43", "model": tiny_model.digest}
+    assert folder.manifest.counts == {"pictures": 7, "prompts": 7}
+    assert folder.manifest.facts["groups"] == {"grid": 4, "neutral": 3}
+
+
+def test_the_prompt_files_content_counts_and_not_its_place(tmp_path, tiny_model, settings):
+    first = make(settings, tiny_model, tmp_path / "ws")
+    moved = tmp_path / "moved.jsonl"
+    moved.write_bytes((tmp_path / "prompts.jsonl").read_bytes())
+    elsewhere = make(settings.model_copy(update={"prompts": str(moved)}), tiny_model, tmp_path / "ws")
+    assert elsewhere.cached and elsewhere.folder.uri == first.folder.uri
+    moved.write_bytes(moved.read_bytes() + b'\n{"prompt": "one more"}')
+    longer = make(settings.model_copy(update={"prompts": str(moved)}), tiny_model, tmp_path / "ws")
+    assert not longer.cached
+
+
+def test_killed_in_the_middle_and_run_again_gives_the_same(tmp_path, tiny_model, settings):
+    slow = settings.model_copy(update={"batch_size": 1})
+    whole = make(slow, tiny_model, tmp_path / "whole").folder
+    asked = json.dumps({**slow.model_dump(), "prompts": slow.prompts})
+    workspace = tmp_path / "killed"
+    command = [sys.executable, "-c", RUN, asked, tiny_model.uri, str(workspace)]
+    with subprocess.Popen(command) as process:
+        desk = workspace / "generate" / f".{whole.uri.rsplit('/', 1)[1]}" / "out" / "pictures"
+        while process.poll() is None and len(list(desk.glob("*.png"))) < 2:
+            time.sleep(0.001)
+        os.kill(process.pid, signal.SIGKILL)
+    left = {path.name: path.stat().st_mtime_ns for path in desk.glob("*.png")}
+    assert 2 <= len(left) < 7
+    again = make(slow, tiny_model, workspace).folder
+    assert again.digest == whole.digest
+    assert {name: (again.path / "pictures" / name).stat().st_mtime_ns for name in left} == left
+
+
+def test_a_missing_prompt_file_is_named(tmp_path, tiny_model):
+    with pytest.raises(InputError, match=r"no\.jsonl: no such prompt file"):
+        make(GenerateSettings(prompts=str(tmp_path / "no.jsonl")), tiny_model, tmp_path / "ws")
+
+
+def test_a_bad_prompt_leaves_nothing_committed(tmp_path, tiny_model):
+    path = tmp_path / "bad.txt"
+    path.write_bytes(b"a red circle\n\xff")
+    with pytest.raises(InputError, match=r"bad\.txt: not UTF-8"):
+        make(GenerateSettings(prompts=str(path)), tiny_model, tmp_path / "ws")
+    assert not list((tmp_path / "ws").rglob("manifest.json"))
