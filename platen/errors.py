@@ -68,3 +68,12 @@ class ProcessError(PlatformError):
 
 class ExportError(PlatformError):
     """A model that was written is not the model that was trained."""
+
+
+def revive(name: str, message: str) -> PlatenError:
+    """An error that another process raised, from its class's name and its words; a ProcessError where it is none."""
+    kind = globals().get(name)
+    known = isinstance(kind, type) and issubclass(kind, PlatenError)
+    error = PlatenError.__new__(kind if known else ProcessError)
+    error.args = (message,)
+    return error

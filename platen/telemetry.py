@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 LINE_EVERY = 3.0  # seconds between two progress lines
+MARKED = "marked"  # value of PLATEN_LOG under which every line is marked, so that a runner can tell it from others
+LINE_MARK = "platen| "
 
 log = logging.getLogger("platen")
 
@@ -56,8 +59,12 @@ def set_up_logging(level: int = logging.INFO) -> None:
     """Send Platen's log to standard error, in the form that fits where it runs. Safe to call twice."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    for category in (FutureWarning, DeprecationWarning, UserWarning):
+        warnings.simplefilter("ignore", category)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if on_cluster() else logging.Formatter("%(message)s"))
+    marked = os.environ.get("PLATEN_LOG") == MARKED
+    lines = logging.Formatter(f"{LINE_MARK if marked else ''}%(message)s")
+    handler.setFormatter(JsonLines() if on_cluster() else lines)
     log.handlers = [handler]
     log.setLevel(level)
     log.propagate = False

@@ -7,9 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from platen import errors
 from platen.components.train.settings import TrainSettings
-from platen.errors import PlatenError, ProcessError
+from platen.errors import PlatenError, ProcessError, revive
 from platen.processes import follow, start
 from platen.telemetry import log
 
@@ -51,15 +50,12 @@ def has_gpu() -> bool:
 
 
 def failure(work: Path) -> PlatenError | None:
-    """The error that a rank left behind, as an object of its own class."""
+    """The error that a rank left behind."""
     try:
         said = json.loads((work / "error.json").read_bytes())
     except (OSError, ValueError):
         return None
-    kind = getattr(errors, said["type"], ProcessError)
-    error = PlatenError.__new__(kind)
-    error.args = (said["message"],)
-    return error
+    return revive(said["type"], said["message"])
 
 
 def say(line: str) -> None:

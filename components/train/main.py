@@ -23,7 +23,7 @@ from platen.components.train.model import build_partitioned, pick_device
 from platen.components.train.objective import Objective
 from platen.components.train.settings import TrainSettings
 from platen.components.train.trainer import Trainer
-from platen.components.train.zero import engine_config, held_counts, whole_count
+from platen.components.train.zero import engine_config, held_counts, init_processes, whole_count
 from platen.errors import PlatenError
 from platen.manifest import canonical
 from platen.processes import die_with_parent
@@ -80,7 +80,7 @@ def build(job: Job) -> Trainer:
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     device = pick_device()
-    deepspeed.init_distributed()
+    init_processes()
     data = Encoded(job.encoded)
     config = engine_config(settings)
     model = build_partitioned(job.base, config, with_text_encoder=data.unconditional.ndim == 1)

@@ -17,6 +17,16 @@ from torch import Tensor, nn
 from platen.components.train.settings import TrainSettings
 
 
+def init_processes() -> None:
+    """Join the ranks: NCCL on GPUs, gloo on CPUs.
+
+    On CPUs DeepSpeed would compile a shared-memory extension here (30 s, with a compiler that an image need not have);
+    only its inference calls use it, so it is declared absent.
+    """
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed()
+
+
 def engine_config(settings: TrainSettings) -> dict[str, Any]:
     """The DeepSpeed configuration that settings stand for."""
     return {
@@ -29,7 +39,9 @@ def engine_config(settings: TrainSettings) -> dict[str, Any]:
             "stage": 3,
             "overlap_comm": dist.get_backend() == "nccl",
             "contiguous_gradients": True,
+            # one gather for many small tensors, none kept whole: kept ones are gathered again one by one after a step
             "stage3_param_persistence_threshold": 0,
+            "stage3_prefetch_bucket_size": 10_000_000,
             "stage3_gather_16bit_weights_on_model_save": True,
         },
         "zero_allow_untested_optimizer": True,

@@ -1,0 +1,68 @@
+# `make help` lists the targets. Everything is installed into .venv from the hash-locked requirements.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv
+RUN ?= runs/demo
+PYTEST_ARGS ?=
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##— use it
+.PHONY: install
+install: .venv/installed ## make .venv from the hash-locked requirements
+
+.venv/installed: requirements/dev.txt requirements/uv.txt pyproject.toml setup.py
+	@echo "installing into .venv (torch is large: a minute or two)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; set PYTHON="; exit 2; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: install ## from drawn pictures to a released model, on this machine (RUN=runs/demo)
+	@$(BIN)/platen demo --settings examples/demo.yaml --run $(RUN) --workspace $(RUN)/workspace
+
+.PHONY: serve
+serve: install ## serve what the demo released, with a page at http://127.0.0.1:8000
+	@$(BIN)/platen serve --workspace $(RUN)/workspace
+
+##— change it
+.PHONY: test
+test: check ## all checks and all tests that this machine can run
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+.PHONY: check
+check: install typed-tree ## format, lint, types, import direction, compiled YAML; writes nothing that is tracked
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	MYPYPATH=build/typed $(BIN)/mypy -p platen
+	cd build/typed && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
+	$(BIN)/platen compile --check
+
+.PHONY: fix
+fix: install ## format, mend what the linter can, compile the pipelines
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/platen compile
+
+# The import names with real folders, as type checker and import linter want to see them.
+.PHONY: typed-tree
+typed-tree:
+	@rm -rf build/typed && mkdir -p build/typed
+	@cp -rs $(CURDIR)/platen build/typed/ && cp -rs $(CURDIR)/components $(CURDIR)/pipelines build/typed/platen/
+
+.PHONY: lock
+lock: install ## resolve the requirements again
+	$(UV) pip compile -q pyproject.toml --all-extras --group dev $(LOCK) -o requirements/dev.txt
+	$(UV) pip compile -q requirements/uv.in $(LOCK) -o requirements/uv.txt
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
+
+.PHONY: clean
+clean: ## remove builds and caches; keeps .venv and runs
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,40 @@
+"""Settings of base."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from platen.settings import Settings
+
+
+class TinySettings(Settings):
+    """The tiny model that is trained where no base model is given: real classes, small sizes."""
+
+    caption_tokens: int = Field(16, ge=8, le=77, description="longest caption in tokens, 8 to 77")
+    vocabulary: int = Field(1024, ge=600, description="most entries of the tokenizer's vocabulary, 600 or more")
+    clip_width: int = Field(64, ge=16, description="width of both CLIP towers")
+    clip_steps: int = Field(260, ge=1, description="optimizer steps of CLIP, of 64 pairs each")
+    clip_learning_rate: float = Field(1.5e-3, gt=0, description="highest learning rate of CLIP")
+    vae_channels: tuple[int, ...] = Field(
+        (16, 32, 48), min_length=2, description="channels a level of the autoencoder; each level but the last halves"
+    )
+    vae_steps: int = Field(420, ge=1, description="optimizer steps of the autoencoder, of 16 pictures each")
+    vae_learning_rate: float = Field(3e-3, gt=0, description="highest learning rate of the autoencoder")
+    vae_kl: float = Field(3e-5, ge=0, description="weight of the Kullback-Leibler term")
+    unet_channels: tuple[int, ...] = Field((64, 128), min_length=2, description="channels a level of the UNet")
+    pictures: int = Field(2000, ge=1, description="most training pictures held in memory for this")
+
+
+class BaseModelSettings(Settings):
+    """Which model training starts from."""
+
+    base_model: str | None = Field(
+        None, description="a diffusers folder or hub id (Stable Diffusion 1.x or 2.x); null trains a tiny one"
+    )
+    revision: str = Field("main", description="branch, tag or commit on the hub")
+    clip: str | None = Field(
+        None, description="folder or hub id of the CLIPModel that evaluate measures with; null takes base_model/clip"
+    )
+    tiny: TinySettings = Field(TinySettings(), description="the tiny model, where base_model is null")
+    seed: int = Field(0, ge=0, description="seed of the tiny model")
+    threads: int = Field(2, ge=1, le=256, description="CPU threads, 1 to 256; fixed, so that sums come out the same")

@@ -1,0 +1,50 @@
+"""Provide the model that training starts from, as a diffusers folder with `clip/` beside its parts.
+
+    model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/     what DiffusionPipeline loads
+    clip/                                                                    what evaluate measures with
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from platen.components.base.given import describe, take_over
+from platen.components.base.settings import BaseModelSettings
+from platen.manifest import Json
+from platen.stage import Inputs, Outcome, Place, Stage
+
+
+def provide(settings: BaseModelSettings, inputs: Inputs, place: Place) -> Outcome:
+    """Take over the given model, or train a tiny one on the merged pictures."""
+    dataset = inputs["dataset"]
+    resolution = int(dataset.manifest.facts["resolution"])
+    if settings.base_model is not None:
+        take_over(settings.base_model, settings.revision, settings.clip, place.out)
+        return Outcome(facts={"trained": False, "resolution": resolution})
+    from platen.components.base.tiny import make
+
+    made = make(settings, dataset.path, resolution, place.out)
+    return Outcome(
+        counts={"pictures": made.pictures},
+        licences=dataset.manifest.licences,
+        facts={"trained": True, "resolution": resolution, "reconstruction_l1": made.reconstruction, "clip_loss": made.clip},
+    )
+
+
+def outside(settings: BaseModelSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
+    """The digests of the given model's files: another model under the same name is another input."""
+    return {
+        "base_model": describe(settings.base_model, settings.revision),
+        "clip": describe(settings.clip, settings.revision),
+    }
+
+
+STAGE = Stage(
+    name="base",
+    version=1,
+    kind="model",
+    settings=BaseModelSettings,
+    inputs=("dataset",),
+    work=provide,
+    outside=outside,
+)

@@ -1,0 +1,47 @@
+"""From captioned pictures to a release: every stage once, clean_text and clean_images side by side."""
+
+from kfp import dsl
+
+from platen.components.base.component import base
+from platen.components.clean_images.component import clean_images
+from platen.components.clean_text.component import clean_text
+from platen.components.deploy.component import deploy
+from platen.components.encode.component import encode
+from platen.components.evaluate.component import evaluate
+from platen.components.gate.component import gate
+from platen.components.generate.component import generate
+from platen.components.ingest.component import ingest
+from platen.components.merge.component import merge
+from platen.components.monitor.component import monitor
+from platen.components.notify.component import notify
+from platen.components.train.component import train
+
+
+@dsl.pipeline(name="platen-content", description="From captioned pictures to a released text-to-image model.")
+def content(settings: str, workspace: str, run: str) -> None:
+    """Run the whole chain; the exit handler tells how it ended, also when a stage failed.
+
+    Args:
+        settings: The run's settings, YAML text.
+        workspace: Where committed folders lie: a path or a bucket prefix.
+        run: The run's folder, for records, summary and report.
+    """
+    common = {"settings": settings, "workspace": workspace, "run": run}
+    with dsl.ExitHandler(notify(**common)):
+        chain(common)
+
+
+def chain(common: dict[str, str]) -> None:
+    """The stages and what each reads."""
+    pictures = ingest(**common).outputs["dataset"]
+    texts = clean_text(**common, dataset=pictures).outputs["texts"]
+    images = clean_images(**common, dataset=pictures).outputs["images"]
+    merged = merge(**common, dataset=pictures, texts=texts, images=images).outputs["merged"]
+    start = base(**common, dataset=merged).outputs["base"]
+    encoded = encode(**common, dataset=merged, base=start).outputs["encoded"]
+    model = train(**common, encoded=encoded, base=start).outputs["model"]
+    generated = generate(**common, model=model).outputs["generated"]
+    report = evaluate(**common, model=model, dataset=merged, generated=generated).outputs["report"]
+    decision = gate(**common, report=report, model=model).outputs["decision"]
+    release = deploy(**common, model=model, report=report, decision=decision).outputs["release"]
+    monitor(**common, release=release, dataset=merged)

@@ -1,0 +1,93 @@
+"""The content pipeline on this machine: kfp.local's SubprocessRunner runs the same graph that a cluster gets."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from platen import errors, records
+from platen.errors import PlatenError, ProcessError
+from platen.storage import join
+from platen.telemetry import LINE_MARK, MARKED, log
+
+RAW_LOG = "kfp.log"  # everything that kfp and the tasks print; the terminal gets Platen's own lines
+
+
+def run_content(settings: str, workspace: str, run: str) -> None:
+    """Run the content pipeline and wait for its end.
+
+    Args:
+        settings: YAML text.
+        workspace: Local path.
+        run: The run's folder; the records of an earlier run in it are replaced.
+
+    Raises:
+        PlatenError: What the failed stage raised; ProcessError where it died without a record.
+    """
+    from kfp import local
+
+    from platen.pipelines.content import content
+
+    started = time.time()
+    clear_records(run)
+    os.environ["PLATEN_LOG"] = MARKED
+    root = Path(run) / "kfp"
+    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root.resolve()), raise_on_error=True)
+    with (Path(run) / RAW_LOG).open("w", encoding="utf-8") as raw, only_marked_lines(raw):
+        warnings.simplefilter("ignore")  # kfp warns that an image of ours might not have Python
+        try:
+            content(settings=settings, workspace=workspace, run=run)
+        except RuntimeError as error:
+            raise failure(run) or ProcessError(f"{error}; all that was printed: {Path(run) / RAW_LOG}") from None
+    log.info("the run took %.0f s; report: %s", time.time() - started, join(run, "report.html"))
+
+
+def clear_records(run: str) -> None:
+    """Forget the stages of an earlier run in the same folder: a summary must not mix two runs."""
+    folder = Path(run) / "stages"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.json"):
+        if path.stem != "sample":
+            path.unlink()
+
+
+@contextlib.contextmanager
+def only_marked_lines(raw: io.TextIOBase | io.TextIOWrapper) -> Iterator[None]:
+    """Send what is printed to `raw`, and the lines that a stage marked as its own to the terminal too."""
+    with contextlib.redirect_stdout(_Tee(raw)):  # type: ignore[type-var]
+        yield
+
+
+class _Tee(io.TextIOBase):
+    """A standard output that copies marked lines to the real standard error."""
+
+    def __init__(self, raw: io.TextIOBase | io.TextIOWrapper) -> None:
+        self.raw = raw
+        self.line = ""
+
+    def write(self, text: str) -> int:
+        self.raw.write(text)
+        *lines, self.line = (self.line + text).split("\n")
+        for line in lines:
+            _, marked, message = line.partition(LINE_MARK)
+            if marked:
+                sys.stderr.write(f"{message}\n")
+                sys.stderr.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        self.raw.flush()
+
+
+def failure(run: str) -> PlatenError | None:
+    """The error of the stage that failed, as an object of its own class; None where no stage left a record of one."""
+    for record in records.load(run):
+        if record.error is not None:
+            return errors.revive(record.error.type, f"{record.name}: {record.error.message}")
+    return None

@@ -1,0 +1,252 @@
+"""The `platen` command: one command a stage, and those that deal with whole runs.
+
+Nothing heavy is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from platen import __version__
+from platen.errors import InputError, PlatenError
+from platen.telemetry import log, set_up_logging
+
+if TYPE_CHECKING:
+    from platen.pipelines.settings import RunSettings
+    from platen.stage import Stage
+
+app = typer.Typer(
+    help="From captioned pictures to a served, watched and retrained text-to-image model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+STAGES = {
+    "ingest": "Read captioned pictures from folders, tables and URLs.",
+    "clean_text": "Repair captions and drop those that cannot be used.",
+    "clean_images": "Check, decode, crop and resize pictures.",
+    "merge": "Join texts and pictures, drop duplicates, split.",
+    "base": "Make a tiny base model, or take over the one in the settings.",
+    "encode": "Pictures to latents, captions to embeddings.",
+    "train": "Train the UNet with DeepSpeed ZeRO-3.",
+    "generate": "Make the pictures of a prompt file.",
+    "evaluate": "Measure quality, memorisation and bias.",
+    "gate": "Decide whether a model may go live.",
+    "deploy": "Check a model on a real server, then make it live.",
+    "monitor": "Judge the request log of the live model.",
+}
+
+SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="The run's settings, a YAML file.")]
+Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Where committed folders lie; else the settings'.")]
+Run = Annotated[str, typer.Option("--run", "-r", help="The run's folder, for its records; else the settings'.")]
+
+
+def main() -> None:
+    """Run a command; PlatenErrors end it with their own exit code, and with words instead of a traceback."""
+    set_up_logging()
+    try:
+        app()
+    except PlatenError as error:
+        log.error("error: %s", error)
+        sys.exit(error.exit_code)
+
+
+def read_settings(path: Path, workspace: str = "", run: str = "") -> tuple[str, RunSettings]:
+    """The text of a settings file and what it says, with the workspace and run of the command line in their place."""
+    from platen.pipelines.settings import RunSettings
+    from platen.settings import build, load_file, mapping
+
+    text = load_file(path)
+    given = {name: value for name, value in (("workspace", workspace), ("run", run)) if value}
+    return text, build(RunSettings, {**mapping(text, str(path)), **given}, str(path))
+
+
+def stage_named(name: str) -> Stage[Any]:
+    """A stage by the name of its folder."""
+    stage: Stage[Any] = importlib.import_module(f"platen.components.{name}.stage").STAGE
+    return stage
+
+
+def stage_command(name: str) -> Callable[..., None]:
+    """The command that runs one stage on committed folders."""
+
+    def command(
+        settings: SettingsFile,
+        inputs: Annotated[
+            list[str] | None, typer.Option("--input", "-i", help="NAME=URI of a committed folder; repeat for each.")
+        ] = None,
+        workspace: Workspace = "",
+        run: Run = "",
+    ) -> None:
+        from platen.records import run_recorded
+
+        text, chosen = read_settings(settings, workspace, run)
+        stage = stage_named(name)
+        result = run_recorded(stage, text, dict(map(parse_input, inputs or [])), chosen.workspace, chosen.run)
+        typer.echo(result.folder.uri)
+        if name == "gate":
+            from platen.components.gate.refusal import refuse_if_rejected
+
+            refuse_if_rejected(result, chosen.run)
+
+    return command
+
+
+def parse_input(given: str) -> tuple[str, str]:
+    """NAME=URI as a pair."""
+    name, found, uri = given.partition("=")
+    if not found:
+        raise InputError(f"--input {given}: not of the form NAME=URI")
+    return name, uri
+
+
+for stage_name, stage_help in STAGES.items():
+    app.command(stage_name.replace("_", "-"), help=stage_help, rich_help_panel="Stages")(stage_command(stage_name))
+
+
+@app.command(rich_help_panel="Stages")
+def notify(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> None:
+    """Sum up a run: summary.json, report.html, the webhook."""
+    from platen.components.notify.notice import notify as give_notice
+
+    text, chosen = read_settings(settings, workspace, run)
+    give_notice(text, chosen.workspace, chosen.run)
+
+
+@app.command(rich_help_panel="Stages")
+def sample(
+    folder: Path,
+    seed: Annotated[int | None, typer.Option(help="Seed of the drawings.")] = None,
+    pictures: Annotated[int | None, typer.Option(help="How many clean pictures.")] = None,
+) -> None:
+    """Draw the sample world: captioned pictures with planted faults, and the truth about them."""
+    from platen.components.sample.settings import SampleSettings
+    from platen.components.sample.world import draw
+    from platen.settings import build
+
+    given = {name: value for name, value in (("seed", seed), ("pictures", pictures)) if value is not None}
+    draw(build(SampleSettings, given, "command line"), folder)
+    typer.echo(folder)
+
+
+@app.command(rich_help_panel="Stages")
+def serve(
+    settings: Annotated[Path | None, typer.Option("--settings", "-s", help="A settings file; else defaults.")] = None,
+    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Serve what is live in this workspace.")] = "",
+    model: Annotated[str, typer.Option(help="Serve this committed model instead.")] = "",
+    port: Annotated[int | None, typer.Option(help="Port; else the settings'.")] = None,
+) -> None:
+    """Serve a model: the OpenAI images API, a page at /, metrics."""
+    from platen.components.serve.main import serve as start_server
+
+    start_server(settings, workspace, model, port)
+
+
+@app.command(rich_help_panel="Runs")
+def run(
+    settings: SettingsFile,
+    workspace: Workspace = "",
+    run: Run = "",
+) -> None:
+    """Run the content pipeline on this machine."""
+    from platen.pipelines.local import run_content
+
+    text, chosen = read_settings(settings, workspace, run)
+    run_content(text, chosen.workspace, chosen.run)
+
+
+@app.command(rich_help_panel="Runs")
+def demo(
+    settings: SettingsFile = Path("examples/demo.yaml"),
+    workspace: Workspace = "",
+    run: Run = "",
+) -> None:
+    """Draw the sample world, serve its web folder, and run the content pipeline on it."""
+    from platen.pipelines.demo import run_demo
+
+    text, chosen = read_settings(settings, workspace, run)
+    run_demo(text, chosen)
+
+
+@app.command(name="compile", rich_help_panel="Runs")
+def compile_pipelines(
+    folder: Annotated[Path, typer.Option("--out", "-o", help="Where the YAML goes.")] = Path("pipelines/compiled"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where the files are stale.")] = False,
+) -> None:
+    """Compile the pipelines to YAML for Kubeflow Pipelines."""
+    from platen.pipelines.compile import check_compiled, write_compiled
+
+    if check:
+        check_compiled(folder)
+    else:
+        write_compiled(folder)
+
+
+@app.command(rich_help_panel="Committed folders")
+def verify(uri: str) -> None:
+    """Hash every file of a committed folder again and compare with its manifest."""
+    from platen.lineage import verify as verify_folder
+
+    typer.echo(f"{uri}: {verify_folder(uri)} files, all as committed")
+
+
+@app.command(rich_help_panel="Committed folders")
+def lineage(uri: str) -> None:
+    """Walk a committed folder back to its sources."""
+    from platen.lineage import walk
+
+    for link in walk(uri):
+        manifest = link.folder.manifest
+        outside = "".join(f"  {name}={value}" for name, value in manifest.outside.items() if value)
+        typer.echo(f"{'  ' * link.depth}{link.role}: {link.folder.uri}  {manifest.digest[:12]}{outside}")
+
+
+@app.command(rich_help_panel="Committed folders")
+def releases(workspace: Annotated[str, typer.Option("--workspace", "-w")] = "runs/workspace") -> None:
+    """List the releases of a workspace, the live one last."""
+    from platen.releases import load
+
+    history = load(workspace).history
+    for release in history:
+        typer.echo(f"{'live' if release is history[-1] else 'was '}  {release.since}  {release.model}")
+
+
+@app.command(rich_help_panel="Committed folders")
+def rollback(workspace: Annotated[str, typer.Option("--workspace", "-w")] = "runs/workspace") -> None:
+    """Make the previous release live again."""
+    from platen.releases import roll_back
+
+    live = roll_back(workspace).live
+    typer.echo(f"live: {live.model if live else 'nothing'}")
+
+
+@app.command(rich_help_panel="Runs")
+def settings(
+    check: Annotated[Path | None, typer.Option("--check", help="Only say whether this file can be used.")] = None,
+) -> None:
+    """Print every setting with what it means, at its default; or check a file."""
+    from platen.pipelines.settings import RunSettings
+    from platen.settings import document
+
+    if check is None:
+        typer.echo(document(RunSettings))
+        return
+    read_settings(check)
+    typer.echo(f"{check}: can be used")
+
+
+@app.command(rich_help_panel="Runs")
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+if __name__ == "__main__":
+    main()
