@@ -59,12 +59,17 @@ Inputs = Mapping[str, Folder]
 
 @dataclass
 class Place:
-    """Where a stage works: `out` is what gets committed, `scratch` survives a crash and is deleted at the commit."""
+    """Where a stage works: `out` is what gets committed, `scratch` survives a crash and is deleted at the commit.
+
+    `outside` is what the stage's own `outside` function said: what the fingerprint stands for, also where a log or a
+    folder has grown since.
+    """
 
     out: Path
     scratch: Path
     workspace: str
     observed: dict[str, Json] = field(default_factory=dict)
+    outside: Mapping[str, Json] = field(default_factory=dict)
 
     def observe(self, **values: Json) -> None:
         """Note what differs from run to run (durations, rates); it goes to run.json, not into the digest."""
@@ -146,6 +151,7 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
         for folder in opened.values():
             check_files(folder.path, folder.manifest.files, folder.uri)
         place = _place(desk, workspace, keep=stage.resumable)
+        place.outside = outside
         with saving(uri):
             outcome = stage.work(settings, opened, place)
             manifest = Manifest(
