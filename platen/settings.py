@@ -105,10 +105,10 @@ def accepted_by(model: type[BaseModel], path: list[str]) -> str:
 
 
 def _section_type(annotation: Any) -> type[BaseModel] | None:
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_section_type(argument) for argument in get_args(annotation))  # of a list or a mapping: what is in it
+    return next((section for section in found if section is not None), None)
 
 
 def document(model: type[BaseModel], indent: int = 0) -> str:
