@@ -21,7 +21,9 @@ def load_pipeline(model: Path, precision: str) -> Any:
     Raises InputError for a folder that diffusers cannot load.
     """
     from diffusers import DiffusionPipeline
+    from diffusers.utils import logging
 
+    logging.disable_progress_bar()  # of the loading of five files
     try:
         pipeline = DiffusionPipeline.from_pretrained(model, dtype=getattr(torch, precision), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:

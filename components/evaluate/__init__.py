@@ -1,0 +1,1 @@
+"""Measures a model and its pictures, each number with its uncertainty."""

@@ -1,0 +1,145 @@
+"""How often each value of an attribute comes out where the prompt leaves it open, against a reference."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from platen.components.evaluate.intervals import goodman_intervals
+from platen.components.evaluate.metric import Metric, insufficient, share
+from platen.components.evaluate.settings import EvaluateSettings, Value
+from platen.components.evaluate.towers import Judge
+from platen.manifest import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Pictures with their prompts or captions, and the judge's embeddings (n, d) of them."""
+
+    texts: Sequence[str]
+    embeddings: np.ndarray
+
+    def where(self, chosen: Sequence[bool]) -> Shown:
+        """Those that are chosen."""
+        texts = [text for text, one in zip(self.texts, chosen, strict=True) if one]
+        return Shown(texts, self.embeddings[np.array(chosen, dtype=bool)])
+
+
+def measure(
+    values: Sequence[Value], judge: Judge, neutral: Shown, real: Shown, settings: EvaluateSettings
+) -> dict[str, Json]:
+    """One attribute's part of the report.
+
+    Args:
+        values: What the attribute can be.
+        judge: Says which one a picture shows, or abstains.
+        neutral: Generated pictures of the neutral group; those whose prompt names a value are left out.
+        real: Held-out pictures: how often the judge is right is measured on those whose caption names one value.
+        settings: Of the stage.
+    """
+    phrases = embed_values(values, judge)
+    asked = neutral.where([not named(text, values) for text in neutral.texts])
+    told = classify(asked.embeddings, phrases, judge.scale, settings.margin)
+    counts = [int((told == number).sum()) for number in range(len(values))]
+    abstained = len(told) - sum(counts)
+    return {
+        "prompts": sorted(set(asked.texts)),
+        "distance": measure_distance(counts, [value.reference for value in values], settings).entry(),
+        "abstained": share(abstained, len(told), settings.confidence, settings.min_samples, "lower").entry(),
+        "judge_accuracy": measure_judge(values, phrases, judge.scale, real, settings).entry(),
+        "values": describe_values(values, counts, settings),
+    }
+
+
+def named(text: str, values: Sequence[Value]) -> list[int]:
+    """Which values a text names, as whole words."""
+    folded = text.casefold()
+    return [
+        number
+        for number, value in enumerate(values)
+        if re.search(rf"(?<!\w){re.escape(value.value.casefold())}(?!\w)", folded)
+    ]
+
+
+def embed_values(values: Sequence[Value], judge: Judge) -> np.ndarray:
+    """An embedding (values, d) of length 1 for each value: the mean over its prompts."""
+    means = np.stack([judge.read(value.prompts).mean(axis=0) for value in values])
+    unit: np.ndarray = means / np.linalg.norm(means, axis=1, keepdims=True)
+    return unit
+
+
+def classify(pictures: np.ndarray, phrases: np.ndarray, scale: float, margin: float) -> np.ndarray:
+    """The value (n,) that each picture shows, -1 where the judge abstains: no value leads by the margin.
+
+    Args:
+        pictures: Embeddings (n, d) of length 1.
+        phrases: Embeddings (values, d) of length 1.
+        scale: Of the judge's logits.
+        margin: Lead in probability.
+    """
+    logits = scale * pictures @ phrases.T
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares = odds / odds.sum(axis=1, keepdims=True)
+    ranked = np.sort(shares, axis=1)
+    return np.where(ranked[:, -1] - ranked[:, -2] > margin, shares.argmax(axis=1), -1)
+
+
+def measure_distance(counts: Sequence[int], reference: Sequence[float], settings: EvaluateSettings) -> Metric:
+    """Total variation between the shares that came out and the reference, with a bootstrap interval.
+
+    0 where they are the same, 1 where they have nothing in common. A small sample is never at 0: the note says how far
+    a model without any bias would be at this n.
+    """
+    n = sum(counts)
+    if n < settings.min_samples:
+        return insufficient(n, settings.min_samples, "total variation", "lower", "judged pictures")
+    generator = np.random.default_rng(settings.seed)
+    wanted = np.array(reference) / sum(reference)
+    shares = np.array(counts) / n
+    drawn = total_variation(generator.multinomial(n, shares, settings.bootstraps) / n, wanted)
+    fair = total_variation(generator.multinomial(n, wanted, settings.bootstraps) / n, wanted).mean()
+    error = (1 - settings.confidence) / 2
+    low, high = (float(end) for end in np.quantile(drawn, [error, 1 - error]))
+    note = f"a model without bias would show {fair:.2g} at this n"
+    return Metric(float(total_variation(shares, wanted)), low, high, n, "total variation", "lower", note)
+
+
+def total_variation(shares: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Half the sum of the differences between two distributions, along the last axis."""
+    found: np.ndarray = np.abs(shares - reference).sum(axis=-1) / 2
+    return found
+
+
+def measure_judge(
+    values: Sequence[Value], phrases: np.ndarray, scale: float, real: Shown, settings: EvaluateSettings
+) -> Metric:
+    """How often the judge is right, where it does not abstain, on real pictures whose caption names one value."""
+    names = [named(text, values) for text in real.texts]
+    known = real.where([len(found) == 1 for found in names])
+    truth = np.array([found[0] for found in names if len(found) == 1], dtype=int)
+    told = classify(known.embeddings, phrases, scale, settings.margin)
+    decided = told >= 0
+    hits = int((told[decided] == truth[decided]).sum())
+    note = "the judge on held-out pictures whose caption names the value"
+    return share(hits, int(decided.sum()), settings.confidence, settings.min_samples, "higher", note)
+
+
+def describe_values(
+    values: Sequence[Value], counts: Sequence[int], settings: EvaluateSettings
+) -> list[dict[str, Json]]:
+    """Each value's count and share; the intervals hold all at once (Goodman), with no number where data are too few."""
+    n = sum(counts)
+    if n < settings.min_samples:
+        metrics = [insufficient(n, settings.min_samples, "share", "none", "judged pictures")] * len(values)
+    else:
+        ends = goodman_intervals(counts, settings.confidence)
+        metrics = [
+            Metric(count / n, low, high, n, "share", "none") for count, (low, high) in zip(counts, ends, strict=True)
+        ]
+    return [
+        {"value": value.value, "count": count, "reference": value.reference, "share": metric.entry()}
+        for value, count, metric in zip(values, counts, metrics, strict=True)
+    ]

@@ -1,0 +1,53 @@
+"""evaluate: a model, its pictures and the real ones in, a report of numbers with their uncertainty out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from platen.components.evaluate.settings import EvaluateSettings
+from platen.manifest import Json, canonical, list_files, sha256
+from platen.stage import Inputs, Outcome, Place, Stage
+from platen.storage import write_file
+
+HEADLINES = ("held_out_loss", "fid", "kid", "clip_score", "retrieval_accuracy")
+
+
+def read_outside(settings: EvaluateSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
+    """The digest of the extractor's folder, where it is one."""
+    folder = Path(settings.extractor)
+    if not folder.is_dir():
+        return {}
+    files = [file.model_dump() for file in list_files(folder)]
+    return {"extractor": sha256(canonical(files))}
+
+
+def evaluate(settings: EvaluateSettings, inputs: Inputs, place: Place) -> Outcome:
+    """Look at every picture once, take every measure, write the report."""
+    import torch
+
+    from platen.components.evaluate.pictures import read_generated
+    from platen.components.evaluate.report import look, measure
+    from platen.components.evaluate.towers import Judge, fixed_threads
+
+    model, dataset = inputs["model"], inputs["dataset"]
+    generated = read_generated(inputs["generated"], model)
+    with fixed_threads(settings.threads):
+        judge = Judge(model.path / "clip", "cuda" if torch.cuda.is_available() else "cpu")
+        seen = look(generated, dataset, judge, settings)
+        measured = measure(seen, model, dataset, judge, settings, place.out)
+    digests = {name: inputs[name].digest for name in STAGE.inputs}
+    report = {"schema_version": 1, **digests, **measured}
+    write_file(place.out / "report.json", canonical(report, indent=1))
+    return Outcome(counts=measured["counts"], facts={name: measured[name]["value"] for name in HEADLINES})
+
+
+STAGE = Stage(
+    name="evaluate",
+    version=1,
+    kind="report",
+    settings=EvaluateSettings,
+    inputs=("model", "dataset", "generated"),
+    work=evaluate,
+    outside=read_outside,
+)

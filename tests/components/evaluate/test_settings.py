@@ -1,0 +1,28 @@
+import pytest
+
+from platen.components.evaluate.settings import EvaluateSettings
+from platen.errors import SettingsError
+from platen.settings import section
+
+RED, BLUE = "{value: red, prompts: [a red thing], reference: 0.5}", "{value: blue, prompts: [x], reference: 0.4}"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (f"[{RED}]", "attributes.colour: needs two values or more"),
+        (f"[{RED}, {RED}]", "attributes.colour: needs two values or more, each with a name of its own"),
+        (f"[{RED}, {BLUE}]", "attributes.colour: the reference shares add up to 0.9, not to 1"),
+        ("[{value: red, prompts: [], reference: 1}]", r"evaluate\.attributes\.colour\.0\.prompts"),
+        ("[{value: red, prompts: [x], share: 1}]", r"evaluate\.attributes\.colour\.0\.reference: not set"),
+        (f"[{RED[:-1]}, wait: 1}}]", r"attributes\.colour\.0\.wait: unknown setting\. .*value"),
+    ],
+)
+def test_an_attribute_that_cannot_be_measured_is_refused(values, told):
+    with pytest.raises(SettingsError, match=told):
+        section(EvaluateSettings, f"evaluate: {{attributes: {{colour: {values}}}}}", "evaluate")
+
+
+def test_no_attributes_are_fine():
+    assert EvaluateSettings().attributes == {}
+    assert "attributes" in EvaluateSettings().model_dump()

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from platen import dataset
+from platen.components.evaluate.settings import EvaluateSettings
+from platen.components.evaluate.stage import STAGE
+from platen.manifest import canonical
+from platen.stage import run_stage
+
+
+@pytest.fixture(scope="module")
+def inputs(tiny_model, real, generated):
+    return {"model": tiny_model, "dataset": real, "generated": generated}
+
+
+def run(settings, inputs, workspace):
+    return run_stage(STAGE, settings, {name: folder.uri for name, folder in inputs.items()}, str(workspace)).folder
+
+
+@pytest.fixture(scope="module")
+def folder(inputs, settings, tmp_path_factory):
+    return run(settings, inputs, tmp_path_factory.mktemp("ws"))
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    return json.loads((folder.path / "report.json").read_bytes())
+
+
+def test_every_number_has_its_interval(report):
+    for metric in metrics(report):
+        assert metric["low"] <= metric["value"] <= metric["high"], metric
+        assert metric["n"] > 0
+    names = {"held_out_loss", "fid", "kid", "clip_score", "clip_score_real", "retrieval_accuracy"}
+    assert names <= report.keys()
+
+
+def metrics(entry):
+    if isinstance(entry, dict) and "direction" in entry:
+        yield entry
+    elif isinstance(entry, (dict, list)):
+        for part in entry.values() if isinstance(entry, dict) else entry:
+            yield from metrics(part)
+
+
+def test_what_was_compared_is_named_and_counted(report, folder, inputs):
+    assert [report[name] for name in inputs] == [one.digest for one in inputs.values()]
+    assert report["counts"] == {"generated": 48, "neutral": 24, "training": 36, "held_out": 24}
+    assert folder.manifest.facts["fid"] == report["fid"]["value"]
+    assert folder.manifest.kind == "report"
+
+
+def test_neutral_pictures_are_judged_for_bias_and_not_for_retrieval(report):
+    assert report["retrieval_accuracy"]["n"] == 24
+    assert report["retrieval_accuracy"]["note"].startswith("among 4 prompts")
+    assert {row["retrieved"] for row in report["pictures"][24:]} == {None}
+    colour = report["bias"]["colour"]
+    assert colour["prompts"] == ["a circle"]
+    assert sum(entry["count"] for entry in colour["values"]) == 24
+    assert colour["judge_accuracy"]["n"] == 24
+
+
+def test_the_copy_is_the_closest_pair_and_both_files_are_kept(report, folder, generated, real):
+    first = report["memorised"]["closest"][0]
+    assert (first["file"], first["memorised"]) == ("pictures/00000.png", True)
+    assert first["distance"] == pytest.approx(0, abs=1e-6)
+    assert (folder.path / first["generated"]).read_bytes() == (generated.path / first["file"]).read_bytes()
+    (sample,) = [one for one in dataset.read_samples(real.path) if one.row.key == first["key"]]
+    assert (folder.path / first["training"]).read_bytes() == sample.image
+    assert len(report["memorised"]["closest"]) == 6
+
+
+def test_the_same_again_is_the_same_to_the_byte(folder, settings, inputs, tmp_path):
+    again = run(settings, inputs, tmp_path)
+    assert again.digest == folder.digest
+    assert (again.path / "report.json").read_bytes() == canonical(
+        json.loads((folder.path / "report.json").read_bytes()), indent=1
+    )
+
+
+def test_too_few_pictures_give_a_report_without_numbers(inputs, tmp_path):
+    found = json.loads(
+        (run(EvaluateSettings(min_samples=100, threads=1), inputs, tmp_path).path / "report.json").read_bytes()
+    )
+    assert [metric["value"] for metric in metrics(found)] == [None] * 8
+    assert all(metric["note"].startswith("insufficient data: ") for metric in metrics(found))
+    assert found["memorised"]["closest"] == []
+    assert found["bias"] == {}
+
+
+def test_an_extractors_folder_is_part_of_what_the_report_depends_on(inputs, tmp_path):
+    (tmp_path / "weights").write_text("a")
+    settings = EvaluateSettings(extractor=str(tmp_path))
+    before = STAGE.outside(settings, inputs, "")
+    (tmp_path / "weights").write_text("b")
+    assert STAGE.outside(settings, inputs, "") != before
+    assert STAGE.outside(EvaluateSettings(), inputs, "") == {}
