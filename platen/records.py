@@ -10,9 +10,9 @@ import traceback
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from platen.errors import InputError, PlatenError
+from platen.errors import CorruptError, InputError, PlatenError
 from platen.settings import S, section
 from platen.stage import Result, Stage, run_stage
 from platen.storage import join, store_for
@@ -85,7 +85,7 @@ def refuse(run: str, name: str, error: PlatenError) -> None:
     data = store_for(run).read(_path(run, name))
     if data is None:
         raise InputError(f"{_path(run, name)}: no record of {name} in this run")
-    record = Record.model_validate_json(data)
+    record = _decode(data, _path(run, name))
     save(run, record.model_copy(update={"status": "failed", "error": _failure(error)}))
 
 
@@ -96,12 +96,20 @@ def save(run: str, record: Record) -> None:
 
 
 def load(run: str) -> list[Record]:
-    """All records of a run, in the order the stages started."""
+    """All records of a run, in the order the stages started. Raises CorruptError for one that is none."""
     store = store_for(run)
     folder = join(run, "stages")
-    found = [store.read(join(folder, name)) for name in store.list(folder) if name.endswith(".json")]
-    records = [Record.model_validate_json(data) for data in found if data is not None]
+    paths = [join(folder, name) for name in store.list(folder) if name.endswith(".json")]
+    found = [(path, store.read(path)) for path in paths]
+    records = [_decode(data, path) for path, data in found if data is not None]
     return sorted(records, key=lambda record: record.started)
+
+
+def _decode(data: bytes, where: str) -> Record:
+    try:
+        return Record.model_validate_json(data)
+    except ValidationError as error:
+        raise CorruptError(f"{where}: not a stage's record: {error.errors()[0]['msg']}. Delete it") from None
 
 
 def _failure(error: BaseException) -> Failure:

@@ -1,0 +1,1 @@
+"""notify: the exit handler, which says how a run went."""

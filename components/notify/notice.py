@@ -1,0 +1,72 @@
+"""The exit handler's work: gather, sum up, draw the report, post, and say it in the log.
+
+Whatever goes wrong here is logged and does not hide how the run itself ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from platen.components.notify.evidence import Evidence, gather
+from platen.components.notify.settings import NotifySettings
+from platen.components.notify.summary import Summary, load_truth, summarise, whole
+from platen.components.notify.table import tell_run
+from platen.components.notify.webhook import tell
+from platen.errors import PlatenError
+from platen.settings import section
+from platen.storage import join, store_for
+from platen.telemetry import log
+
+SUMMARY = "summary.json"
+REPORT = "report.html"
+
+T = TypeVar("T")
+
+
+def notify(settings: str, workspace: str, run: str, state: str | None = None, message: str = "") -> Summary:
+    """Leave `summary.json` and `report.html` in the run folder, post the summary, and log it.
+
+    Args:
+        settings: The run's settings, YAML text.
+        workspace: Where committed folders lie.
+        run: The run's folder.
+        state: How the pipeline says that it ended (SUCCEEDED, FAILED, CANCELLED); None to judge by the records.
+        message: What the pipeline says of its failure.
+    """
+    chosen = read_settings(settings)
+    evidence = gather(run, workspace)
+    where = whole(join(run, REPORT))
+    summary = summarise(evidence, load_truth(chosen.truth), state, message, where)
+    if not attempt("the report", lambda: write_report(summary, evidence, run)):
+        summary = summary.model_copy(update={"report": None})
+    store_for(run).write(join(run, SUMMARY), summary.model_dump_json(indent=1).encode())
+    attempt("the webhook", lambda: tell(summary, chosen))
+    tell_run(summary)
+    return summary
+
+
+def read_settings(text: str) -> NotifySettings:
+    """The section of notify; its defaults, with a warning, where it cannot be used: too late to stop the run for it."""
+    try:
+        return section(NotifySettings, text, "notify")
+    except PlatenError as error:
+        log.warning("notify goes on with its defaults: %s", error)
+        return NotifySettings.model_validate({})
+
+
+def write_report(summary: Summary, evidence: Evidence, run: str) -> None:
+    """Draw the report page and write it into the run folder."""
+    from platen.components.notify.report.page import render
+
+    store_for(run).write(join(run, REPORT), render(summary, evidence).encode())
+
+
+def attempt(what: str, work: Callable[[], object]) -> bool:
+    """Do what the run's outcome must not depend on; False, with the traceback in the log, where it fails."""
+    try:
+        work()
+    except Exception:
+        log.exception("%s could not be made", what)
+        return False
+    return True

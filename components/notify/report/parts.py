@@ -1,0 +1,381 @@
+"""What each part of the page shows, as plain values for the template.
+
+Every function takes the evidence of a run and raises a PlatenError, or a KeyError and its like, where what it needs is
+not there; the page then says so in that part's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from platen.components.notify.evidence import Evidence, read_lines
+from platen.components.notify.report import charts, graph
+from platen.components.notify.report.album import Album, below
+from platen.components.notify.summary import Summary
+from platen.dataset import Drop, read_drops, read_samples
+from platen.errors import InputError
+from platen.stage import Folder
+
+Part = dict[str, Any]
+
+EXAMPLES = 3  # dropped samples shown for each reason
+KEPT = 12  # kept samples shown
+MOST_PROMPTS = 60  # rows of generated pictures
+MOST_EACH = 8  # pictures of one prompt
+CLOSEST = 6  # pairs of a generated and a training picture
+SEPARATOR = " on a "  # in prompts that name a thing and what it stands on
+
+
+def needed(evidence: Evidence, stage: str) -> Folder:
+    """A stage's folder. Raises InputError where the run has none."""
+    folder = evidence.folders.get(stage)
+    if folder is None:
+        raise InputError(f"{stage} left no output in this run")
+    return folder
+
+
+def figures(summary: Summary) -> list[tuple[str, str, str]]:
+    """The few figures on top of the page: name, value, unit or remark."""
+    shown = []
+    if summary.dropped is not None:
+        planted = "as planted" if summary.planted == summary.dropped else ""
+        shown.append(("Samples dropped", charts.number(sum(summary.dropped.values())), planted))
+    if summary.train is not None:
+        first = f"from {charts.number(summary.train.first_loss)}"
+        shown.append(("Training steps", charts.number(summary.train.steps), ""))
+        shown.append(("Training speed", charts.number(summary.train.samples_per_second), "samples/s"))
+        shown.append(("Training loss", charts.number(summary.train.last_loss), first))
+    if summary.zero is not None:
+        shown.append((f"ZeRO stage {summary.zero.stage}", str(summary.zero.world_size), "ranks"))
+    if summary.generated is not None:
+        shown.append(("Generated", charts.number(summary.generated.count), "pictures"))
+    if summary.verdict is not None:
+        shown.append(("Gate", summary.verdict, ""))
+    if summary.monitor is not None:
+        shown.append(("Monitor", summary.monitor.verdict, ""))
+    return shown
+
+
+def data(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """What came in, what was dropped and why, what was kept."""
+    merged = needed(evidence, "merge")
+    planted, dropped = summary.planted or {}, summary.dropped or {}
+    splits = merged.manifest.facts["splits"]
+    shown = dropped_examples(merged, album)
+    reasons = sorted({*planted, *dropped, *shown})
+    rows = [
+        {"reason": name, "planted": planted.get(name), "dropped": dropped.get(name, 0), "examples": shown.get(name, [])}
+        for name in reasons
+    ]
+    return {
+        "rows": rows,
+        "truth": summary.planted is not None,
+        "agrees": planted == dropped,
+        "total": sum(dropped.values()),
+        "kept_count": sum(splits.values()),
+        "splits": list(splits.items()),
+        "licences": merged.manifest.licences,
+        "repairs": repairs(summary),
+        "kept": kept_examples(merged, album),
+    }
+
+
+def repairs(summary: Summary) -> list[Part]:
+    """What was put right instead of dropped, beside what was planted."""
+    planted, found = summary.planted_repairs or {}, summary.repaired or {}
+    return [
+        {"name": name, "planted": planted.get(name), "found": found.get(name, 0)} for name in sorted({*planted, *found})
+    ]
+
+
+def dropped_examples(merged: Folder, album: Album) -> dict[str, list[Part]]:
+    """A few dropped samples for each reason, with their pictures where there are any."""
+    pictures = {path.stem: path for path in sorted((merged.path / "examples").rglob("*")) if path.is_file()}
+    found: dict[str, list[Drop]] = {}
+    for drop in read_drops(merged.path):
+        of_reason = found.setdefault(drop.reason, [])
+        of_reason.append(drop)
+        of_reason.sort(key=lambda drop, known=frozenset(pictures): (drop.key not in known, drop.key))  # type: ignore[misc]
+        del of_reason[EXAMPLES:]
+    return {reason: [_dropped(drop, pictures, album) for drop in drops] for reason, drops in found.items()}
+
+
+def _dropped(drop: Drop, pictures: Mapping[str, Path], album: Album) -> Part:
+    path = pictures.get(drop.key)
+    return {
+        "picture": path and album.add_file(path),
+        "caption": short(drop.caption),
+        "detail": short(drop.detail),
+        "source": short(drop.source),
+    }
+
+
+def kept_examples(merged: Folder, album: Album) -> list[Part]:
+    """The first samples that were kept."""
+    return [
+        {"picture": album.add(sample.image), "caption": short(sample.row.caption), "split": sample.row.split}
+        for sample in islice(read_samples(merged.path), KEPT)
+    ]
+
+
+def training(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """The loss curve, and how the work was spread."""
+    history = evidence.read("train", "history.json")
+    rate = history.get("learning_rate")
+    return {
+        "losses": len(history["loss"]),
+        "curve": charts.loss_curve(history["loss"]),
+        "rate": rate and rate_curve(rate),
+        "train": summary.train,
+        "zero": summary.zero,
+    }
+
+
+def rate_curve(rates: list[float]) -> Any:
+    """The learning rate over steps, as a small chart."""
+    points = charts.thin([(float(step), rate) for step, rate in enumerate(rates, 1)])
+    told = f"Learning rate over {len(rates)} steps, {charts.number(max(rates))} at most"
+    across, up = (1.0, float(len(rates))), (0.0, max(rates))
+    return charts.line_chart([("line", points)], across, up, told, "step", size=(360, 230))
+
+
+def generated(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """Generated pictures by group and prompt."""
+    folder = needed(evidence, "generate")
+    rows = read_lines(folder.path / "index.jsonl")
+    missed = _missed(evidence)
+    groups: dict[str, dict[str, list[Part]]] = {}
+    for row in rows:
+        of_prompt = groups.setdefault(str(row.get("group", "")), {}).setdefault(str(row["prompt"]), [])
+        if len(of_prompt) < MOST_EACH:
+            path = below(folder, row["file"])
+            cell = {"seed": row.get("seed"), "missed": row["file"] in missed}
+            of_prompt.append({**cell, "picture": path and album.add_file(path)})
+    return {
+        "groups": [arrange(name, prompts) for name, prompts in groups.items()],
+        "count": len(rows),
+        "missed": len(missed),
+    }
+
+
+def _missed(evidence: Evidence) -> set[str]:
+    """Files of pictures that were nearer to another prompt than to their own, where evaluate has said so."""
+    try:
+        pictures = evidence.read("evaluate", "report.json").get("pictures", [])
+    except InputError:
+        return set()
+    return {row["file"] for row in pictures if row.get("retrieved") is False}
+
+
+def arrange(name: str, prompts: Mapping[str, list[Part]]) -> Part:
+    """A group's pictures as a table: things by what they stand on where the prompts say both, else one row a prompt."""
+    pairs = {prompt: prompt.partition(SEPARATOR) for prompt in prompts}
+    heads = list(dict.fromkeys(head for head, _, _ in pairs.values()))
+    tails = list(dict.fromkeys(tail for _, _, tail in pairs.values()))
+    crossed = len(tails) > 1 and all(tails) and len(prompts) == len(heads) * len(tails)
+    if not crossed:
+        heads, tails = list(prompts), ["pictures"]
+    rows = [
+        {"head": head, "cells": [prompts[SEPARATOR.join([head, tail]) if crossed else head] for tail in tails]}
+        for head in heads[:MOST_PROMPTS]
+    ]
+    columns = [f"on a {tail}" if crossed else tail for tail in tails]
+    half = -(-len(rows) // 2)
+    halves = [rows[:half], rows[half:]] if len(rows) > 3 else [rows]
+    return {"name": name, "columns": columns, "halves": halves, "left_out": max(0, len(heads) - MOST_PROMPTS)}
+
+
+METRICS = {
+    "held_out_loss": "Held-out loss",
+    "fid": "FID",
+    "kid": "KID",
+    "clip_score": "CLIP score",
+    "clip_score_real": "CLIP score, real pictures",
+    "retrieval_accuracy": "Prompt told from the others",
+}
+
+
+def evaluation(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """The measured values with their intervals and the gate's limits, and the closest training pictures."""
+    report = evidence.read("evaluate", "report.json")
+    limits = _limits(evidence)
+    named = [(METRICS[name], report[name], limits.get(name)) for name in METRICS if name in report]
+    memorised = report.get("memorised") or {}
+    for name, title in (("share", "Memorised share"), ("baseline", "Memorised share, held-out")):
+        if name in memorised:
+            named.append((title, memorised[name], limits.get(f"memorised.{name}")))
+    return {
+        "rows": [measured(title, metric, limit) for title, metric, limit in named],
+        "confidence": report.get("confidence", 0.95),
+        "extractor": report.get("extractor"),
+        "closest": _closest(evidence, memorised.get("closest", []), album),
+        "by_timestep": _by_timestep(report.get("held_out_loss_by_timestep") or []),
+    }
+
+
+def measured(
+    title: str, metric: Mapping[str, Any], limit: float | None, span: tuple[float, float] | None = None
+) -> Part:
+    """One row: the value, its interval as a drawing, and what it is held against."""
+    value, low, high = metric.get("value"), metric.get("low"), metric.get("high")
+    chart = None
+    if value is not None and low is not None and high is not None:
+        against = "" if limit is None else f", held against {charts.number(limit)}"
+        told = f"{title}: {charts.number(value)}, from {charts.number(low)} to {charts.number(high)}{against}"
+        chart = charts.whisker(value, low, high, told, limit, span)
+    better = {"higher": "↑", "lower": "↓"}.get(metric.get("direction", ""), "")
+    return {"title": title, "chart": chart, "limit": limit, "better": better, **metric}
+
+
+def _limits(evidence: Evidence) -> dict[str, float]:
+    """The limit that the gate held each metric against; nothing where it did not get to it."""
+    try:
+        rules = evidence.read("gate", "decision.json")["rules"]
+    except (InputError, KeyError):
+        return {}
+    return {rule["metric"]: rule["limit"] for rule in reversed(rules) if rule.get("limit") is not None}
+
+
+def _closest(evidence: Evidence, pairs: Iterable[Mapping[str, Any]], album: Album) -> list[Part]:
+    folder = needed(evidence, "evaluate")
+    shown = []
+    for pair in islice(pairs, CLOSEST):
+        ours, theirs = below(folder, pair["generated"]), below(folder, pair["training"])
+        pictures = {"ours": ours and album.add_file(ours), "theirs": theirs and album.add_file(theirs)}
+        shown.append({**pair, **pictures, "prompt": short(pair["prompt"]), "caption": short(pair["caption"])})
+    return shown
+
+
+def _by_timestep(points: list[Mapping[str, float]]) -> Any:
+    if len(points) < 2:
+        return None
+    line = [(float(point["timestep"]), float(point["value"])) for point in points]
+    told = "Held-out loss by timestep: " + ", ".join(f"{charts.number(value)} at {step:.0f}" for step, value in line)
+    across, up = (line[0][0], line[-1][0]), (0.0, max(value for _, value in line))
+    return charts.line_chart([("line", line)], across, up, told, "timestep", size=(520, 140))
+
+
+def bias(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """How often each value of an attribute comes out, against its reference share."""
+    attributes = evidence.read("evaluate", "report.json").get("bias") or {}
+    if not attributes:
+        raise InputError("evaluate measured no attribute")
+    return {"attributes": [_attribute(name, entry) for name, entry in attributes.items()]}
+
+
+def _attribute(name: str, entry: Mapping[str, Any]) -> Part:
+    values = entry["values"]
+    ends = [row["share"].get("high") or 0.0 for row in values] + [row["reference"] or 0.0 for row in values]
+    span = (-0.02, min(1.0, 1.1 * max([*ends, 0.1])))
+    rows = [
+        {
+            **measured(row["value"], row["share"], row["reference"], span),
+            "count": row["count"],
+            "value_name": row["value"],
+        }
+        for row in values
+    ]
+    overall = [
+        measured(title, entry[key], None)
+        for key, title in (
+            ("distance", "Distance from the reference"),
+            ("abstained", "Judge abstained"),
+            ("judge_accuracy", "Judge right on held-out pictures"),
+        )
+        if key in entry
+    ]
+    return {"name": name, "rows": rows, "overall": overall, "prompts": entry.get("prompts", [])}
+
+
+def gate(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """The decision, rule by rule."""
+    decision = evidence.read("gate", "decision.json")
+    return {"verdict": decision["verdict"], "rules": decision["rules"], "champion": decision.get("champion")}
+
+
+def monitor(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """What the server's request log says: the rules it was held against, and the counts."""
+    report = evidence.read("monitor", "report.json")
+    counted = {name: value for name, value in report.items() if name not in ("schema_version", "rules")}
+    return {
+        "verdict": report["verdict"],
+        "reasons": report.get("reasons", []),
+        "rules": [_watched(rule) for rule in report.get("rules", [])],
+        "rows": list(flatten(counted)),
+    }
+
+
+def _watched(rule: Mapping[str, Any]) -> Part:
+    """One rule of the monitor; its value is in words where there is too little to tell."""
+    known = isinstance(rule["value"], int | float)
+    low, high = rule.get("interval") or (None, None)
+    values = {"value": rule["value"] if known else None, "low": low, "high": high, "n": rule.get("n")}
+    note = "" if known else str(rule["value"])
+    return {
+        **measured(rule["name"].replace("_", " "), values, rule["limit"]),
+        "note": note,
+        "exceeded": rule["exceeded"],
+    }
+
+
+def flatten(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
+    """Names and numbers of a report whose shape is its own affair; lists and texts are left out."""
+    for name, value in values.items():
+        title = f"{above} {name}".strip().replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from flatten(value, title)
+        elif isinstance(value, bool | int | float):
+            yield title, charts.number(float(value)) if not isinstance(value, bool) else str(value).lower()
+
+
+def lineage(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """The folders of this run and what they were made from, drawn and as a table."""
+    if not evidence.folders:
+        raise InputError("no stage left an output")
+    found, notes = graph.collect(reversed(list(evidence.folders.values())))
+    depth = graph.layers_of(found.sources)
+    rows = [
+        {
+            "stage": folder.manifest.made_by.stage,
+            "digest": digest,
+            "uri": folder.uri,
+            "sources": [(role, source[:12]) for role, source in found.sources[digest].items()],
+        }
+        for digest, folder in sorted(found.folders.items(), key=lambda item: (depth[item[0]], item[1].uri))
+    ]
+    return {"chart": graph.draw(found), "rows": rows, "notes": notes}
+
+
+def timing(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """When each stage ran and for how long."""
+    if not evidence.records:
+        raise InputError("no stage left a record")
+    first = evidence.records[0].started
+    rows = []
+    for record in evidence.records:
+        kind = "failed" if record.error else "cached" if record.cached else "made"
+        told = f"{record.name}: {record.seconds:.1f} s, started after {record.started - first:.1f} s"
+        chart = charts.bar(record.started - first, record.seconds, summary.seconds or 1.0, kind, told)
+        made = evidence.observed(record.name).get("seconds") if record.cached else None
+        rows.append({"name": record.name, "kind": kind, "seconds": record.seconds, "chart": chart, "made": made})
+    return {"rows": rows}
+
+
+def reproduce(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """The settings and versions that made the outputs."""
+    import yaml
+
+    makers = {name: folder.manifest.made_by for name, folder in evidence.folders.items()}
+    used = {name: folder.manifest.settings for name, folder in evidence.folders.items()}
+    if not used:
+        raise InputError("no stage left an output")
+    text = yaml.safe_dump(used, sort_keys=False, allow_unicode=True, width=100)
+    return {"settings": text, "makers": makers, "packages": sorted({maker.package for maker in makers.values()})}
+
+
+def short(text: str, most: int = 160) -> str:
+    """A text cut to what a table has room for."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

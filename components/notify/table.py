@@ -1,0 +1,41 @@
+"""The end of a run in words, for the log."""
+
+from __future__ import annotations
+
+from platen.components.notify.summary import StageSummary, Summary
+from platen.telemetry import log, on_cluster
+
+
+def tell_run(summary: Summary) -> None:
+    """Log how the run went: a small table for a person, one JSON line for a log collector."""
+    data = {"summary": summary.model_dump(mode="json", exclude={"stages"})}
+    if on_cluster():
+        log.info("run %s", summary.outcome, extra={"data": data})
+    else:
+        for line in lines_of(summary):  # one by one: what passes a task's lines on knows single lines
+            log.info("%s", line)
+
+
+def lines_of(summary: Summary) -> list[str]:
+    """The lines of that table: stages with their seconds, then the outcome, then where the report lies."""
+    width = max([len(stage.name) for stage in summary.stages] + [len("stage")])
+    lines = ["", f"{'stage':<{width}}  {'seconds':>8}"]
+    lines += [f"{stage.name:<{width}}  {stage.seconds:>8.1f}  {_remark(stage)}".rstrip() for stage in summary.stages]
+    lines += [f"{'':<{width}}  {summary.seconds:>8.1f}  from the first start to the last end", ""]
+    return [*lines, outcome_line(summary), f"report: {summary.report or 'could not be made, see above'}"]
+
+
+def outcome_line(summary: Summary) -> str:
+    """How the run ended, in one sentence."""
+    if summary.failure is not None:
+        stage = f" in {summary.failure.stage}" if summary.failure.stage else ""
+        return f"The run failed{stage}: {summary.failure.reason}"
+    told = {"promote": "the model was promoted", "reject": "the model was rejected"}
+    verdict = told.get(summary.verdict or "")
+    return f"The run succeeded: {verdict}" if verdict else "The run succeeded"
+
+
+def _remark(stage: StageSummary) -> str:
+    if stage.status == "failed":
+        return "failed"
+    return "cached" if stage.cached else ""

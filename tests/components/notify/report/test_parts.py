@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from platen.components.notify.report.parts import arrange, flatten, measured, short
+
+PICTURE = [{"seed": 0, "picture": None, "missed": False}]
+
+
+def test_prompts_that_name_two_things_become_a_table() -> None:
+    prompts = {f"a {c} circle on a {g} background": PICTURE for c in ("red", "blue") for g in ("white", "black")}
+    group = arrange("grid", prompts)
+    assert group["columns"] == ["on a white background", "on a black background"]
+    assert [row["head"] for row in group["halves"][0]] == ["a red circle", "a blue circle"]
+    assert all(len(row["cells"]) == 2 for row in group["halves"][0])
+
+
+def test_other_prompts_become_a_row_each() -> None:
+    prompts = {"a red circle on a white background": PICTURE, "a cat": PICTURE}
+    group = arrange("own", prompts)
+    assert group["columns"] == ["pictures"]
+    assert [row["head"] for row in group["halves"][0]] == list(prompts)
+
+
+def test_incomplete_table_becomes_rows() -> None:
+    names = ["a circle on a white wall", "a circle on a black wall", "a square on a white wall"]
+    group = arrange("gaps", dict.fromkeys(names, PICTURE))
+    assert [row["head"] for row in group["halves"][0]] == names
+
+
+def test_many_prompts_are_halved_and_cut() -> None:
+    group = arrange("many", {f"prompt {number}": PICTURE for number in range(70)})
+    assert [len(half) for half in group["halves"]] == [30, 30]
+    assert group["left_out"] == 10
+
+
+def test_metric_without_a_value_has_no_drawing() -> None:
+    nothing = {"value": None, "low": None, "high": None, "n": 3, "direction": "lower", "note": "insufficient data: 3"}
+    row = measured("FID", nothing, 6.0)
+    assert row["chart"] is None and row["value"] is None
+    assert "held against 6" in (measured("FID", {**nothing, "value": 3.0, "low": 2.0, "high": 4.0}, 6.0)["chart"] or "")
+
+
+def test_report_is_flattened_to_names_and_numbers() -> None:
+    report = {"traffic": {"by_status": {"200": 3}, "pictures": 6}, "reasons": ["x"], "verdict": "keep", "live": True}
+    assert list(flatten(report)) == [("traffic by status 200", "3"), ("traffic pictures", "6"), ("live", "true")]
+
+
+def test_long_text_is_cut() -> None:
+    assert short("x" * 160) == "x" * 160
+    assert short("x" * 161) == "x" * 159 + "…"

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from platen import records
+from platen.components.notify.evidence import Evidence, gather, read_lines, read_object
+from platen.errors import CorruptError, InputError
+from platen.records import Record
+from tests.components.notify.a_run import run_chain
+
+
+def test_folders_are_opened_by_stage(evidence: Evidence) -> None:
+    assert evidence.notes == ()
+    assert evidence.facts("gate")["verdict"] == "promote"
+    assert evidence.facts("no_such_stage") == {}
+    assert evidence.observed("train")["samples_per_second"] == 187.3
+    assert len(evidence.read("train", "history.json")["loss"]) > 0
+
+
+def test_deleted_folder_is_a_note_and_the_rest_is_told(tmp_path: Path) -> None:
+    _, workspace, run = run_chain(tmp_path, "clean_text")
+    for manifest in Path(workspace, "clean_text").glob("*/manifest.json"):
+        manifest.unlink()
+    found = gather(run, workspace)
+    assert set(found.folders) == {"ingest"}
+    assert [note.split(":")[0] for note in found.notes] == ["clean_text"]
+
+
+def test_plain_folder_of_the_sample_is_not_missed(tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    records.save(run, Record(name="sample", status="done", started=1.0, seconds=2.0, uri=str(tmp_path)))
+    found = gather(run, str(tmp_path))
+    assert [record.name for record in found.records] == ["sample"]
+    assert found.notes == () and found.folders == {}
+
+
+def test_corrupt_record_is_a_note(tmp_path: Path) -> None:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "ingest.json").write_text("{}")
+    found = gather(str(tmp_path), str(tmp_path))
+    assert found.records == ()
+    assert "ingest.json: not a stage's record" in found.notes[0]
+
+
+def test_file_that_is_not_there_is_told_from_one_that_is_broken(tmp_path: Path, evidence: Evidence) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_object(tmp_path / "none.json")
+    with pytest.raises(InputError, match="left no output"):
+        evidence.read("no_such_stage", "report.json")
+    (tmp_path / "list.json").write_text("[1]")
+    with pytest.raises(CorruptError, match="a JSON list, not an object"):
+        read_object(tmp_path / "list.json")
+
+
+def test_bad_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "index.jsonl"
+    path.write_text('{"file": "a"}\n{"file"\n')
+    with pytest.raises(CorruptError, match=r"index.jsonl, line 2: not JSON"):
+        read_lines(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_lines(tmp_path / "none.jsonl")

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from platen.components.notify.notice import notify
+from platen.errors import InputError
+from tests.components.notify.a_run import run_chain
+
+
+def test_run_folder_gets_summary_and_report(tmp_path: Path) -> None:
+    text, workspace, run = run_chain(tmp_path)
+    summary = notify(text, workspace, run, "SUCCEEDED")
+    assert json.loads(Path(run, "summary.json").read_bytes()) == summary.model_dump(mode="json")
+    assert summary.report == str(Path(run, "report.html"))
+    assert Path(run, "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert sorted(path.name for path in Path(run).iterdir()) == ["report.html", "stages", "summary.json"]
+
+
+def test_log_ends_with_the_outcome(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text, workspace, run = run_chain(tmp_path, "clean_text", InputError("/data: no such folder"))
+    caplog.set_level("INFO")
+    notify(text, workspace, run, "FAILED", "Task exit-handler-1 failed.")
+    lines = [record.getMessage() for record in caplog.records]
+    assert "The run failed in clean_text: /data: no such folder" in lines
+    assert lines[-1] == f"report: {run}/report.html"
+    assert all("\n" not in line for line in lines)
+
+
+def test_report_that_cannot_be_written_does_not_hide_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text, workspace, run = run_chain(tmp_path, "ingest", InputError("/data: no such folder"))
+    Path(run, "report.html").mkdir()
+    summary = notify(text, workspace, run, "FAILED")
+    assert summary.report is None
+    assert json.loads(Path(run, "summary.json").read_bytes())["failure"]["reason"] == "/data: no such folder"
+    assert "the report could not be made" in caplog.text
+
+
+def test_unusable_settings_do_not_hide_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, workspace, run = run_chain(tmp_path, "ingest")
+    summary = notify("notify:\n  webhok_file: x\n", workspace, run, "SUCCEEDED")
+    assert summary.outcome == "succeeded"
+    assert "notify goes on with its defaults: notify.webhok_file: unknown setting" in caplog.text
