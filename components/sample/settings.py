@@ -1,0 +1,32 @@
+"""What can be set of the sample."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from platen.settings import Settings
+
+REPAIRS = ("html", "email", "phone", "url", "control_characters", "exif_rotation")
+DUPLICATES = ("exact_duplicate", "near_duplicate")
+EACH = 2  # duplicates are planted this many times as often as the other faults
+
+
+class SampleSettings(Settings):
+    """Section `sample` of the settings file."""
+
+    seed: int = Field(0, ge=0, description="Seed of every random choice; a whole number")
+    pictures: int = Field(
+        1200, ge=24, le=20_000, description="Clean pictures, which survive the chain; a number from 24 to 20000"
+    )
+    faults: int = Field(
+        6, ge=1, le=100, description="Samples with each planted fault (duplicates: twice as many); from 1 to 100"
+    )
+    host: str = Field("localhost", min_length=1, description="Host that urls.csv names: where the local server listens")
+    port: int = Field(8765, ge=1, le=65535, description="Port of the local web server; a number from 1 to 65535")
+
+    @model_validator(mode="after")
+    def _room_for_faults(self) -> SampleSettings:
+        needed = self.faults * (len(REPAIRS) + EACH * len(DUPLICATES))
+        if self.pictures < needed:
+            raise ValueError(f"faults {self.faults} need {needed} pictures; pictures is {self.pictures}")
+        return self
