@@ -44,6 +44,12 @@ def test_an_even_model_is_not_accused():
     assert all(entry["share"]["low"] < 1 / 3 < entry["share"]["high"] for entry in found["values"])
 
 
+def test_what_never_came_out_is_not_certain_never_to():
+    distance = run(["red"] * 30)["distance"]
+    assert distance["value"] == distance["high"] == pytest.approx(2 / 3, abs=1e-5)
+    assert distance["low"] < 0.62
+
+
 def test_below_the_minimum_there_is_no_number():
     found = run(["red"] * 19)
     assert found["distance"]["value"] is None
