@@ -1,0 +1,109 @@
+"""The smoke test: what a server of a new model must do before it may go live, tried over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from platen.components.deploy.settings import DeploySettings
+from platen.errors import ProcessError
+from platen.telemetry import track
+
+if TYPE_CHECKING:
+    import httpx
+
+PATH = "/v1/images/generations"
+USER = "platen-deploy"  # marks these requests in the request log
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked and held."""
+
+    name: str
+    detail: str
+
+
+def smoke_test(client: httpx.Client, settings: DeploySettings) -> list[dict[str, Any]]:
+    """All checks and what was seen, in order. Raises ProcessError for the first that does not hold.
+
+    Args:
+        client: Has the server's address as its base.
+        settings: The prompts, how many requests, and what counts as blank.
+    """
+    size = model_size(client)
+    first = ask(client, settings.smoke_prompts[0], settings.seed)
+    checks = [
+        check_picture(first, size, settings.blank_below),
+        check_same(first, ask(client, settings.smoke_prompts[0], settings.seed)),
+        check_refusal(client),
+        check_traffic(client, settings, size),
+    ]
+    return [asdict(check) for check in checks]
+
+
+def model_size(client: httpx.Client) -> tuple[int, int]:
+    """Width and height of the model's pictures, as the server says, in pixels."""
+    response = client.get("/v1/models")
+    try:
+        width, height = response.raise_for_status().json()["data"][0]["sizes"][0].split("x")
+        return int(width), int(height)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise ProcessError(f"/v1/models does not say which sizes the model makes: {response.text[:200]}") from error
+
+
+def ask(client: httpx.Client, prompt: str, seed: int) -> bytes:
+    """One picture: the bytes of a PNG."""
+    response = client.post(PATH, json={"prompt": prompt, "seed": seed, "response_format": "b64_json", "user": USER})
+    if response.status_code != 200:
+        raise ProcessError(f"smoke test: {prompt!r} was answered {response.status_code}: {response.text[:300]}")
+    return base64.b64decode(response.json()["data"][0]["b64_json"])
+
+
+def check_picture(png: bytes, size: tuple[int, int], blank_below: float) -> Check:
+    """A picture of the right size that shows something."""
+    spread = inspect(png, size, blank_below)
+    return Check("picture", f"{size[0]}x{size[1]} pixels, standard deviation {spread:.1f} of 255")
+
+
+def inspect(png: bytes, size: tuple[int, int], blank_below: float) -> float:
+    """The standard deviation of a picture's pixels, 0 to 255. Raises ProcessError for a wrong size or a blank one."""
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(io.BytesIO(png)).convert("RGB")
+    except (UnidentifiedImageError, OSError) as error:
+        raise ProcessError(f"smoke test: the answer is not a picture: {error}") from error
+    if image.size != size:
+        raise ProcessError(f"smoke test: a picture of {image.size} pixels; the model makes {size}")
+    spread = float(np.asarray(image, dtype=np.float64).std())
+    if spread < blank_below:
+        raise ProcessError(f"smoke test: a blank picture (deviation {spread:.2f}, below {blank_below:g})")
+    return spread
+
+
+def check_same(first: bytes, second: bytes) -> Check:
+    """The same prompt and seed give the same bytes."""
+    if first != second:
+        raise ProcessError("smoke test: the same prompt and seed gave two different pictures")
+    return Check("same_bytes", "the same prompt and seed, twice")
+
+
+def check_refusal(client: httpx.Client) -> Check:
+    """A request that cannot be honoured is refused by name."""
+    response = client.post(PATH, json={"prompt": "a red circle", "size": "1x1", "user": USER})
+    if response.status_code != 400 or '"size"' not in response.text:
+        raise ProcessError(f"smoke test: a size of 1x1 was answered {response.status_code}: {response.text[:300]}")
+    return Check("bad_request", "a size of 1x1 is refused with status 400")
+
+
+def check_traffic(client: httpx.Client, settings: DeploySettings, size: tuple[int, int]) -> Check:
+    """Every prompt in turn, until `smoke_requests` pictures were made and none was blank."""
+    numbers = range(settings.smoke_requests)
+    for number in track(numbers, "deploy: smoke test", len(numbers), "requests"):
+        prompt = settings.smoke_prompts[number % len(settings.smoke_prompts)]
+        inspect(ask(client, prompt, settings.seed + number), size, settings.blank_below)
+    return Check("traffic", f"{settings.smoke_requests} requests, all answered with a picture")

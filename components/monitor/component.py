@@ -1,0 +1,31 @@
+"""The KFP interface of monitor."""
+
+from kfp import dsl
+
+from platen.images import image
+
+
+@dsl.component(base_image=image("monitor"), install_kfp_package=False)
+def monitor(
+    settings: str,
+    workspace: str,
+    run: str,
+    release: dsl.Input[dsl.Artifact],
+    dataset: dsl.Input[dsl.Dataset],
+    report: dsl.Output[dsl.Artifact],
+) -> str:
+    """Read the live model's request log and say keep or retrain, for a condition in a pipeline.
+
+    Args:
+        settings: The run's settings, YAML text.
+        workspace: Where committed folders lie: a path or a bucket prefix.
+        run: The run's folder, for its records.
+        release: What deploy committed.
+        dataset: What merge committed: the captions that the model was trained on.
+        report: Traffic, latency, errors, drift, and the verdict.
+    """
+    from platen.component import execute
+    from platen.components.monitor.stage import STAGE
+
+    result = execute(STAGE, settings, workspace, run, {"release": release, "dataset": dataset}, report)
+    return str(result.folder.manifest.facts["verdict"])
