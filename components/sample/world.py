@@ -35,7 +35,7 @@ OFF_CENTRE = 0.10  # as a share of the shorter side
 INK_JITTER, GROUND_JITTER = 12, 6  # of 255, in each channel
 SUPERSAMPLING = 4
 THUMBNAIL = 32  # pixels
-APART = 18.0  # RMS of 255 between thumbnails of two drawings; the same one encoded again stays below 6
+APART = 14.0  # RMS of 255 between thumbnails of two drawings; the same one encoded again stays below 6
 ATTEMPTS = 500
 
 

