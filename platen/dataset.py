@@ -146,8 +146,18 @@ def read_index(folder: Path) -> Iterator[Row]:
 def read_drops(folder: Path) -> Iterator[Drop]:
     """All drops of a dataset, shard by shard."""
     for path in sorted((folder / "drops").glob("*.parquet")):
-        for entry in read_table(path).to_pylist():
-            yield Drop(**entry)
+        yield from read_shard_drops(folder, path.stem)
+
+
+def read_shard_drops(folder: Path, shard: str) -> list[Drop]:
+    """The drops of one shard; none where nothing was dropped."""
+    path = folder / "drops" / f"{shard}.parquet"
+    if not path.exists():
+        return []
+    table = read_table(path)
+    if table.schema.names != drop_schema().names:
+        raise CorruptError(f"{path}: columns {table.schema.names}; a drop report has {drop_schema().names}")
+    return [Drop(**entry) for entry in table.to_pylist()]
 
 
 def count_drops(folder: Path) -> dict[str, int]:
@@ -201,7 +211,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = tar.extractfile(member)
     if file is None:
-        raise CorruptError(f"{tar.name}: {member.name} is not a file")
+        raise CorruptError(f"{tar.name!r}: {member.name} is not a file")
     return file.read()
 
 

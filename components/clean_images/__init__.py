@@ -1,0 +1,1 @@
+"""Pictures that can be trained on: checked, decoded, upright, cropped, resized, measured."""

@@ -1,0 +1,24 @@
+"""The KFP interface of clean_images."""
+
+from kfp import dsl
+
+from platen.images import image
+
+
+@dsl.component(base_image=image("clean_images"), install_kfp_package=False)
+def clean_images(
+    settings: str, workspace: str, run: str, dataset: dsl.Input[dsl.Dataset], images: dsl.Output[dsl.Dataset]
+) -> None:
+    """Check, decode, crop and resize pictures.
+
+    Args:
+        settings: The run's settings, YAML text.
+        workspace: Where committed folders lie: a path or a bucket prefix.
+        run: The run's folder, for its records.
+        dataset: What ingest committed.
+        images: The pictures that were kept, at the training size.
+    """
+    from platen.component import execute
+    from platen.components.clean_images.stage import STAGE
+
+    execute(STAGE, settings, workspace, run, {"dataset": dataset}, images)

@@ -1,0 +1,73 @@
+"""One picture, from the bytes that came to the bytes that are trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from platen.components.clean_images.decode import decode
+from platen.components.clean_images.encode import EXTENSIONS, encode
+from platen.components.clean_images.measure import contrast, sharpness
+from platen.components.clean_images.phash import phash
+from platen.components.clean_images.probe import UPRIGHT, Header, probe
+from platen.components.clean_images.rejected import Rejected
+from platen.components.clean_images.resize import centre_square, thumbnail, to_side
+from platen.components.clean_images.settings import CleanImagesSettings
+from platen.dataset import Drop, Row, Sample
+
+if TYPE_CHECKING:
+    from platen.components.clean_images.decode import Pixels
+
+REPAIRED_ROTATION = "repaired_exif_rotation"
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A picture at the training size, and a thumbnail of all that it showed before the crop, uint8 [16, 16, 3]."""
+
+    sample: Sample
+    thumbnail: Pixels
+
+
+def clean_picture(sample: Sample, settings: CleanImagesSettings) -> Cleaned | Drop:
+    """Make a training picture, or say why there is none. Whatever the bytes are, nothing else is raised."""
+    try:
+        return _clean(sample, settings)
+    except Rejected as rejected:
+        row = sample.row
+        return Drop(row.key, rejected.reason, rejected.detail, row.source, row.caption)
+
+
+def _clean(sample: Sample, settings: CleanImagesSettings) -> Cleaned:
+    header = probe(sample.image, settings.max_pixels, settings.min_side)
+    whole = decode(sample.image, header, settings.resolution, settings.max_pixels)
+    seen = contrast(whole)
+    if seen < settings.min_contrast:
+        raise Rejected("blank_image", f"contrast {seen:g}; a picture must have {settings.min_contrast:g}")
+    square = to_side(centre_square(whole), settings.resolution)
+    row = replace(
+        sample.row,
+        extension=EXTENSIONS[settings.format],
+        width=settings.resolution,
+        height=settings.resolution,
+        phash=phash(whole),
+        scores={**sample.row.scores, **_scores(header, seen, square)},
+    )
+    image = encode(square, settings.format, settings.quality)
+    return Cleaned(Sample(row, image), thumbnail(whole))
+
+
+def _scores(header: Header, seen: float, square: Pixels) -> dict[str, float]:
+    sides = (header.width, header.height) if header.orientation < 5 else (header.height, header.width)  # quarter turns
+    scores = {
+        "original_width": float(sides[0]),
+        "original_height": float(sides[1]),
+        "contrast": seen,
+        "sharpness": sharpness(square),
+    }
+    return scores if header.orientation == UPRIGHT else {**scores, REPAIRED_ROTATION: 1.0}
+
+
+def rows_repaired(rows: list[Row]) -> int:
+    """How many of these pictures were turned upright."""
+    return sum(REPAIRED_ROTATION in row.scores for row in rows)

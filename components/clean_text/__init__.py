@@ -1,0 +1,1 @@
+"""Captions that can be trained on: repaired, in a wanted language, of a sensible length."""

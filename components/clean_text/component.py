@@ -1,0 +1,24 @@
+"""The KFP interface of clean_text."""
+
+from kfp import dsl
+
+from platen.images import image
+
+
+@dsl.component(base_image=image("clean_text"), install_kfp_package=False)
+def clean_text(
+    settings: str, workspace: str, run: str, dataset: dsl.Input[dsl.Dataset], texts: dsl.Output[dsl.Dataset]
+) -> None:
+    """Repair captions and drop those that cannot be used.
+
+    Args:
+        settings: The run's settings, YAML text.
+        workspace: Where committed folders lie: a path or a bucket prefix.
+        run: The run's folder, for its records.
+        dataset: What ingest committed.
+        texts: The captions that were kept.
+    """
+    from platen.component import execute
+    from platen.components.clean_text.stage import STAGE
+
+    execute(STAGE, settings, workspace, run, {"dataset": dataset}, texts)

@@ -1,0 +1,1 @@
+"""Texts and pictures joined again: duplicates out, splits, the data card."""

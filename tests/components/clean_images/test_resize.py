@@ -1,0 +1,34 @@
+"""To the training size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from platen.components.clean_images.resize import centre_square, thumbnail, to_side
+
+
+@pytest.mark.parametrize(("height", "width"), [(10, 30), (30, 10), (11, 30), (7, 7)])
+def test_centre_square(height: int, width: int) -> None:
+    pixels = np.arange(height * width, dtype=np.int32).reshape(height, width, 1).astype(np.uint8)
+    square = centre_square(pixels)
+    side = min(height, width)
+    assert square.shape == (side, side, 1)
+    top, left = (height - side) // 2, (width - side) // 2
+    assert square[0, 0, 0] == pixels[top, left, 0]
+
+
+def test_every_pixel_counts_on_the_way_down() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert np.unique(to_side(stripes, 16)).tolist() == [100]
+    assert to_side(stripes, 128).shape == (128, 128, 3)
+
+
+def test_thumbnail_shows_all_of_the_picture() -> None:
+    pixels = np.zeros((100, 300, 3), np.uint8)
+    pixels[:, :30] = 255
+    small = thumbnail(pixels)
+    assert small.shape == (16, 16, 3)
+    assert small[0, 0, 0] == 255
+    assert small[0, 8, 0] == 0

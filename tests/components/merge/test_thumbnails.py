@@ -1,0 +1,36 @@
+"""Thumbnails of clean_images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from platen.components.merge.join import Candidate
+from platen.components.merge.thumbnails import Thumbnails
+from platen.errors import CorruptError
+
+
+def candidate(shard: str, position: int) -> Candidate:
+    return Candidate("k", "", "", shard, position, "", 0, 1.0)
+
+
+def test_by_shard_and_position(tmp_path: Path) -> None:
+    (tmp_path / "thumbnails").mkdir()
+    for number in range(2):
+        np.save(tmp_path / "thumbnails" / f"0000{number}.npy", np.full((3, 2, 2, 3), 10 * number, np.uint8))
+    found = Thumbnails(tmp_path)([candidate("00001", 2), candidate("00000", 0)])
+    assert found.shape == (2, 2, 2, 3)
+    assert found[:, 0, 0, 0].tolist() == [10, 0]
+    with pytest.raises(CorruptError, match="fewer thumbnails"):
+        Thumbnails(tmp_path)([candidate("00000", 3)])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY\x01\x00v\x00{"], ids=["missing", "empty", "truncated"])
+def test_not_an_array(tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / "thumbnails").mkdir()
+    if content is not None:
+        (tmp_path / "thumbnails" / "00000.npy").write_bytes(content)
+    with pytest.raises(CorruptError, match=r"00000\.npy: not an array"):
+        Thumbnails(tmp_path)([candidate("00000", 0)])
