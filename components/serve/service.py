@@ -125,10 +125,11 @@ class Service:
             raise RefusalError(503, "The server is shutting down.", code="shutting_down", retry_after=5) from None
 
     def _outcome(self, drawing: asyncio.Future[list[bytes]], leaving: asyncio.Future[None]) -> list[bytes]:
-        if drawing.cancelled():
-            raise RefusalError(503, "The server is shutting down.", code="shutting_down", retry_after=5)
         if drawing.done():
-            return drawing.result()
+            try:
+                return drawing.result()
+            except asyncio.CancelledError:  # the engine gave its pictures up
+                raise RefusalError(503, "The server is shutting down.", code="shutting_down", retry_after=5) from None
         if leaving.done():
             raise ClientDisconnect
         message = f"The pictures were not made within {self.settings.deadline:g} s, the limit of this server."

@@ -61,3 +61,9 @@ def bench(tmp_path: Path) -> Bench:
 @pytest.fixture
 def settings() -> DeploySettings:
     return DeploySettings(smoke_requests=2, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of several servers on few cores wait for each other; a model this small needs one."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")

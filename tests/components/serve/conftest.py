@@ -93,7 +93,9 @@ def start_server(tmp_path_factory: pytest.TempPathFactory, tiny_model: Folder) -
         file.write_text(json.dumps({"serve": {"port": 0, "device": "cpu", "steps": 4, **settings}}))
         options = ["--model", tiny_model.uri, "--settings", str(file), "--log", str(folder / "requests.jsonl")]
         argv = [sys.executable, "-m", "platen.components.serve.main", *options]
-        server = RunningServer(processes.start(argv, {"PLATEN_LOG": "json"}), folder / "requests.jsonl")
+        server = RunningServer(
+            processes.start(argv, {"PLATEN_LOG": "json", "OMP_NUM_THREADS": "1"}), folder / "requests.jsonl"
+        )
         started.append(server)
         if ready:
             server.wait_for(server.is_ready)

@@ -66,7 +66,7 @@ def test_the_form_knows_the_limits_of_the_model(page: Browser) -> None:
 def test_an_error_is_shown_in_words_and_goes_away(page: Browser) -> None:
     make(page, "circle " * 31)
     shown = page.wait_for("document.getElementById('error').hidden === false && document.body.innerText")
-    assert "tokens long. Accepted: 32 at most." in shown
+    assert "prompt is 217 characters long. Accepted: 200 at most." in shown
     page.run("document.getElementById('prompt').value = ''")
     make(page, n=1)
     page.wait_for("document.querySelectorAll('figure img').length === 1")

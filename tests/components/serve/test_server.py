@@ -164,10 +164,10 @@ def test_a_request_over_its_deadline_is_ended(start_server: StartServer) -> None
 
 
 def test_sigterm_lets_what_was_accepted_finish(start_server: StartServer) -> None:
-    server = start_server(max_steps=1000)
+    server = start_server(max_steps=1000, drain=600, deadline=600)
     assert httpx.get(f"{server.url}/healthz").status_code == 200
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(ask, server, n=2, steps=300, seed=5)
+        running = pool.submit(ask, server, n=2, steps=150, seed=5)
         server.wait_for(lambda: server.metric("platen_requests_in_flight") == 1)
         server.process.terminate()
         server.wait_for(lambda: httpx.get(f"{server.url}/readyz").status_code == 503)
@@ -177,6 +177,17 @@ def test_sigterm_lets_what_was_accepted_finish(start_server: StartServer) -> Non
     assert caught.value.code == "shutting_down"
     assert server.process.wait(60) == 0
     assert [line["status"] for line in server.requests()] == [503, 200]
+
+
+def test_what_does_not_finish_in_time_after_sigterm_is_told(start_server: StartServer) -> None:
+    server = start_server(max_steps=1000, drain=0)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(ask, server, n=4, **SLOW)
+        server.wait_for(lambda: server.metric("platen_requests_in_flight") == 1)
+        assert server.terminate() == 0
+        with pytest.raises(openai.InternalServerError) as caught:
+            running.result()
+    assert (caught.value.status_code, caught.value.code) == (503, "shutting_down")
 
 
 def test_the_log_and_the_metrics_tell_of_each_request(server: RunningServer, tiny_model: Folder) -> None:
