@@ -72,8 +72,8 @@ class ExportError(PlatformError):
 
 def revive(name: str, message: str) -> PlatenError:
     """An error that another process raised, from its class's name and its words; a ProcessError where it is none."""
-    kind = globals().get(name)
-    known = isinstance(kind, type) and issubclass(kind, PlatenError)
-    error = PlatenError.__new__(kind if known else ProcessError)
+    found: object = globals().get(name)
+    kind = found if isinstance(found, type) and issubclass(found, PlatenError) else ProcessError
+    error = kind.__new__(kind)  # not by its __init__: the words are whole already
     error.args = (message,)
     return error

@@ -24,18 +24,25 @@ def workspace_of(uri: str) -> str:
     return uri.rstrip("/").rsplit("/", 2)[0]
 
 
-def walk(uri: str, role: str = "start", depth: int = 0) -> Iterator[Link]:
+def walk(uri: str) -> Iterator[Link]:
     """A folder and everything it was made from, depth first.
 
+    A folder that was read more than once is named each time; what it was made from comes with the first only.
     Raises CorruptError where a source is not the one that was read then.
     """
-    folder = open_folder(uri)
+    yield from _walk(open_folder(uri), "start", 0, set())
+
+
+def _walk(folder: Folder, role: str, depth: int, seen: set[str]) -> Iterator[Link]:
     yield Link(depth, role, folder)
+    if folder.digest in seen:
+        return
+    seen.add(folder.digest)
     for name, source in folder.manifest.inputs.items():
-        for link in walk(open_folder(source.uri, workspace_of(uri)).uri, name, depth + 1):
-            if link.depth == depth + 1 and link.folder.digest != source.digest:
-                raise CorruptError(f"{link.folder.uri}: digest {link.folder.digest}, but {uri} read {source.digest}")
-            yield link
+        found = open_folder(source.uri, workspace_of(folder.uri))
+        if found.digest != source.digest:
+            raise CorruptError(f"{found.uri}: digest {found.digest}, but {folder.uri} read {source.digest}")
+        yield from _walk(found, name, depth + 1, seen)
 
 
 def verify(uri: str) -> int:

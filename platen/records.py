@@ -50,7 +50,7 @@ def run_recorded(stage: Stage[S], settings: str, inputs: Mapping[str, str], work
     try:
         result = run_stage(stage, section(stage.settings, settings, stage.name), inputs, workspace)
     except Exception as error:
-        save(run, failed(stage.name, started, error))
+        _save_failure(run, failed(stage.name, started, error))
         raise
     folder = result.folder
     save(
@@ -69,6 +69,13 @@ def run_recorded(stage: Stage[S], settings: str, inputs: Mapping[str, str], work
     data = {"stage": stage.name, "uri": folder.uri, "cached": result.cached, "seconds": round(result.seconds, 3)}
     log.info("%s: %s %s", stage.name, told, folder.uri, extra={"data": data})
     return result
+
+
+def _save_failure(run: str, record: Record) -> None:
+    try:
+        save(run, record)
+    except (PlatenError, OSError) as error:  # the stage's own error is the one to be raised
+        log.warning("%s: its failure could not be recorded: %s", record.name, error)
 
 
 def failed(name: str, started: float, error: BaseException) -> Record:

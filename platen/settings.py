@@ -97,11 +97,12 @@ def fields_at(model: type[BaseModel], path: Iterable[str]) -> Mapping[str, Any]:
 
 
 def accepted_by(model: type[BaseModel], path: list[str]) -> str:
-    """What a field takes, in words: its description, or its type."""
-    field = fields_at(model, path[:-1]).get(path[-1]) if path else None
-    if field is None:
-        return "a mapping of settings"
-    return field.description or str(field.annotation)
+    """What a field takes, in words: its description, or its type. An item of a list goes by the list's field."""
+    for end in range(len(path), 0, -1):
+        field = fields_at(model, path[: end - 1]).get(path[end - 1])
+        if field is not None:
+            return field.description or str(field.annotation)
+    return "a mapping of settings"
 
 
 def _section_type(annotation: Any) -> type[BaseModel] | None:

@@ -131,6 +131,8 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
     """Find or make the output of a stage.
 
     Args:
+        stage: The stage.
+        settings: Its section of the settings.
         inputs: URI of the committed folder for each name in `stage.inputs`.
         workspace: Local path or bucket prefix; the output is `<workspace>/<stage>/<fingerprint>`.
 
@@ -150,9 +152,8 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
             return Result(found, cached=True, seconds=time.monotonic() - started)
         for folder in opened.values():
             check_files(folder.path, folder.manifest.files, folder.uri)
-        place = _place(desk, workspace, keep=stage.resumable)
-        place.outside = outside
-        with saving(uri):
+        with saving(uri), _working(desk, workspace, keep=stage.resumable) as place:
+            place.outside = outside
             outcome = stage.work(settings, opened, place)
             manifest = Manifest(
                 kind=stage.kind,
@@ -167,8 +168,8 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
                 facts=dict(sorted(outcome.facts.items())),
                 files=_finished_files(place.out),
             )
-        seconds = time.monotonic() - started
-        _write_run(place, seconds)
+            seconds = time.monotonic() - started
+            _write_run(place, seconds)
         store_for(uri).commit(place.out, uri, manifest)
     return Result(open_folder(uri, workspace), cached=False, seconds=seconds)
 
@@ -211,7 +212,12 @@ def resolve(uri: str, workspace: str) -> str:
 
 
 def _source(folder: Folder, workspace: str) -> Source:
-    return Source(uri=folder.uri.removeprefix(workspace.rstrip("/") + "/"), digest=folder.digest)
+    """A source by its place in the workspace, so that the digest does not depend on how either was spelt."""
+    if "://" in folder.uri:
+        return Source(uri=folder.uri.removeprefix(workspace.rstrip("/") + "/"), digest=folder.digest)
+    path, root = Path(folder.uri).resolve(), Path(workspace).resolve()
+    inside = path.is_relative_to(root)
+    return Source(uri=path.relative_to(root).as_posix() if inside else folder.uri, digest=folder.digest)
 
 
 def _maker(stage: Stage[S]) -> Maker:
@@ -250,13 +256,20 @@ def _alone(desk: Path) -> Iterator[Path]:
                 lock_path.unlink(missing_ok=True)
 
 
-def _place(desk: Path, workspace: str, *, keep: bool) -> Place:
+@contextmanager
+def _working(desk: Path, workspace: str, *, keep: bool) -> Iterator[Place]:
+    """The place of one attempt. What it wrote stays only for a stage that goes on from there: disks run full."""
     place = Place(desk / "out", desk / "scratch", workspace)
     if not keep:
         shutil.rmtree(place.out, ignore_errors=True)
     place.out.mkdir(exist_ok=True)
     place.scratch.mkdir(exist_ok=True)
-    return place
+    try:
+        yield place
+    except BaseException:
+        if not keep:
+            shutil.rmtree(place.out, ignore_errors=True)
+        raise
 
 
 def _finished_files(out: Path) -> list[File]:

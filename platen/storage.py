@@ -115,6 +115,7 @@ def saving(what: str) -> Iterator[None]:
         hint = {
             errno.ENOSPC: "no space left; free some, or set another workspace",
             errno.EDQUOT: "the disk quota is used up; free some, or set another workspace",
+            errno.EFBIG: "larger than a file may be here; raise the limit (ulimit -f), or set another workspace",
             errno.EACCES: "no permission to write",
             errno.EROFS: "the file system is read-only",
         }.get(error.errno or 0)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 
 from platen.stage import Folder
 from tests.tiny_model import commit_tiny_model
+
+hypothesis.settings.register_profile("platen", deadline=None)  # how long a machine takes is not a fault of the code
+hypothesis.settings.load_profile("platen")
 
 
 @pytest.fixture(scope="session")

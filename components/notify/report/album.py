@@ -13,7 +13,7 @@ from pathlib import Path
 from platen.stage import Folder
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-SIDE = 96  # pixels; larger pictures are scaled down to it
+SIDE = 128  # pixels; larger pictures are scaled down to it
 SMALL = 12 * 1024  # bytes; a picture of at most these and SIDE is taken as it is
 MOST_PIXELS = 64_000_000  # of a picture that is decoded to be scaled down
 ROOM = 2 * 1024 * 1024  # bytes of pictures in one page, as data URIs

@@ -98,7 +98,6 @@ def merge(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
         row = Row(key=key, caption=caption, extension="jpg", split="validation" if number % 8 == 7 else "train")
         samples.append(Sample(row, draw(colour, shape, ground, number, kind="JPEG")))
     drops = []
-    (place.out / "examples").mkdir(parents=True)
     for reason, count in PLANTED.items():
         for number in range(count):
             key = sha256(f"{reason}{number}".encode())[:16]
@@ -108,7 +107,9 @@ def merge(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
             )
             drops.append(Drop(key, reason, details.get(reason, ""), f"pictures/{key}.png", caption))
             if reason in ("too_small", "blank_image", "exact_duplicate", "near_duplicate", "wrong_language"):
-                (place.out / "examples" / f"{key}.png").write_bytes(draw("green", "square", "black", number))
+                example = place.out / "examples" / reason / f"{key}.jpg"
+                example.parent.mkdir(parents=True, exist_ok=True)
+                example.write_bytes(draw("green", "square", "black", number, side=128, kind="JPEG"))
     write_shard(place.out, "00000", samples, drops)
     return Outcome(
         counts={"samples": len(samples)},
