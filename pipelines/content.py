@@ -17,20 +17,6 @@ from platen.components.notify.component import notify
 from platen.components.train.component import train
 
 
-@dsl.pipeline(name="platen-content", description="From captioned pictures to a released text-to-image model.")
-def content(settings: str, workspace: str, run: str) -> None:
-    """Run the whole chain; the exit handler tells how it ended, also when a stage failed.
-
-    Args:
-        settings: The run's settings, YAML text.
-        workspace: Where committed folders lie: a path or a bucket prefix.
-        run: The run's folder, for records, summary and report.
-    """
-    common = {"settings": settings, "workspace": workspace, "run": run}
-    with dsl.ExitHandler(notify(**common)):
-        chain(common)
-
-
 def chain(common: dict[str, str]) -> None:
     """The stages and what each reads."""
     pictures = ingest(**common).outputs["dataset"]
@@ -45,3 +31,17 @@ def chain(common: dict[str, str]) -> None:
     decision = gate(**common, report=report, model=model).outputs["decision"]
     release = deploy(**common, model=model, report=report, decision=decision).outputs["release"]
     monitor(**common, release=release, dataset=merged)
+
+
+@dsl.pipeline(name="platen-content", description="From captioned pictures to a released text-to-image model.")
+def content(settings: str, workspace: str, run: str) -> None:
+    """Run the whole chain; the exit handler tells how it ended, also when a stage failed.
+
+    Args:
+        settings: The run's settings, YAML text.
+        workspace: Where committed folders lie: a path or a bucket prefix.
+        run: The run's folder, for records, summary and report.
+    """
+    common = {"settings": settings, "workspace": workspace, "run": run}
+    with dsl.ExitHandler(notify(**common)):
+        chain(common)

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from platen import records
-from platen.components.sample.web import serve_folder
-from platen.components.sample.world import draw, is_drawn
+from platen.components.sample.draw import draw
+from platen.components.sample.truth import drawn
+from platen.components.sample.web import serving
 from platen.pipelines.local import run_content
 from platen.pipelines.settings import RunSettings
 from platen.records import Record
@@ -20,7 +21,7 @@ def run_demo(text: str, settings: RunSettings) -> None:
     """Draw (unless it is drawn), serve, run; ends by naming what to look at next."""
     folder = Path(settings.run) / SAMPLE
     draw_recorded(settings, folder)
-    with serve_folder(folder / "web", settings.sample):
+    with serving(folder / "web", settings.sample.host, settings.sample.port):
         run_content(text, settings.workspace, settings.run)
     log.info("open %s, then try: platen serve --workspace %s", Path(settings.run) / "report.html", settings.workspace)
 
@@ -28,7 +29,7 @@ def run_demo(text: str, settings: RunSettings) -> None:
 def draw_recorded(settings: RunSettings, folder: Path) -> None:
     """Draw the sample world and leave a record of it like a stage's."""
     started = time.time()
-    cached = is_drawn(settings.sample, folder)
+    cached = drawn(settings.sample, folder) is not None
     if not cached:
         draw(settings.sample, folder)
     seconds = round(time.time() - started, 3)

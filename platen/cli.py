@@ -127,8 +127,8 @@ def sample(
     pictures: Annotated[int | None, typer.Option(help="How many clean pictures.")] = None,
 ) -> None:
     """Draw the sample world: captioned pictures with planted faults, and the truth about them."""
+    from platen.components.sample.draw import draw
     from platen.components.sample.settings import SampleSettings
-    from platen.components.sample.world import draw
     from platen.settings import build
 
     given = {name: value for name, value in (("seed", seed), ("pictures", pictures)) if value is not None}
@@ -139,14 +139,17 @@ def sample(
 @app.command(rich_help_panel="Stages")
 def serve(
     settings: Annotated[Path | None, typer.Option("--settings", "-s", help="A settings file; else defaults.")] = None,
-    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Serve what is live in this workspace.")] = "",
-    model: Annotated[str, typer.Option(help="Serve this committed model instead.")] = "",
-    port: Annotated[int | None, typer.Option(help="Port; else the settings'.")] = None,
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Serve what is live here.")] = None,
+    model: Annotated[str | None, typer.Option(help="URI of a committed model to serve instead.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; else the settings'.")] = None,
 ) -> None:
     """Serve a model: the OpenAI images API, a page at /, metrics."""
-    from platen.components.serve.main import serve as start_server
+    from platen.components.serve.main import settings_from
 
-    start_server(settings, workspace, model, port)
+    chosen = settings_from(settings, {"port": port})
+    from platen.components.serve.server import run as run_server  # after the settings: a mistyped one is told at once
+
+    sys.exit(run_server(chosen, model, workspace))
 
 
 @app.command(rich_help_panel="Runs")
@@ -221,10 +224,9 @@ def releases(workspace: Annotated[str, typer.Option("--workspace", "-w")] = "run
 @app.command(rich_help_panel="Committed folders")
 def rollback(workspace: Annotated[str, typer.Option("--workspace", "-w")] = "runs/workspace") -> None:
     """Make the previous release live again."""
-    from platen.releases import roll_back
+    from platen.components.deploy.rollback import rollback as roll_back
 
-    live = roll_back(workspace).live
-    typer.echo(f"live: {live.model if live else 'nothing'}")
+    typer.echo(f"live: {roll_back(workspace).model}")
 
 
 @app.command(rich_help_panel="Runs")

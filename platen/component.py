@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from platen.errors import CorruptError, PlatenError
 from platen.manifest import canonical
-from platen.records import run_recorded
+from platen.processes import die_with_parent
+from platen.records import recorded_failure, run_recorded
 from platen.settings import S
 from platen.stage import Result, Stage
 from platen.telemetry import log, set_up_logging
@@ -32,10 +33,26 @@ def execute(
     stage: Stage[S], settings: str, workspace: str, run: str, inputs: Mapping[str, Artifact], output: Artifact
 ) -> Result:
     """Run a stage inside a KFP task; ends the process with 2 for the user's errors, 1 for ours."""
+
+    def find_inputs() -> dict[str, str]:
+        return {name: read_reference(Path(artifact.path)) for name, artifact in inputs.items()}
+
+    return execute_on(stage, settings, workspace, run, find_inputs, output)
+
+
+def execute_on(
+    stage: Stage[S],
+    settings: str,
+    workspace: str,
+    run: str,
+    find_inputs: Callable[[], Mapping[str, str]],
+    output: Artifact,
+) -> Result:
+    """Like execute, for a task that finds the URIs of its inputs itself."""
+    die_with_parent()  # a run that is killed leaves no task behind that goes on working
     set_up_logging()
-    with exit_on_error(stage.name):
-        uris = {name: read_reference(Path(artifact.path)) for name, artifact in inputs.items()}
-        result = run_recorded(stage, settings, uris, workspace, run)
+    with exit_on_error(stage.name), recorded_failure(run, stage.name):
+        result = run_recorded(stage, settings, find_inputs(), workspace, run)
     write_reference(output, result)
     return result
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -47,11 +48,8 @@ class Record(BaseModel):
 def run_recorded(stage: Stage[S], settings: str, inputs: Mapping[str, str], workspace: str, run: str) -> Result:
     """Run a stage from the text of the whole run's settings and leave a record in the run folder."""
     started = time.time()
-    try:
+    with recorded_failure(run, stage.name):
         result = run_stage(stage, section(stage.settings, settings, stage.name), inputs, workspace)
-    except Exception as error:
-        _save_failure(run, failed(stage.name, started, error))
-        raise
     folder = result.folder
     save(
         run,
@@ -69,6 +67,17 @@ def run_recorded(stage: Stage[S], settings: str, inputs: Mapping[str, str], work
     data = {"stage": stage.name, "uri": folder.uri, "cached": result.cached, "seconds": round(result.seconds, 3)}
     log.info("%s: %s %s", stage.name, told, folder.uri, extra={"data": data})
     return result
+
+
+@contextmanager
+def recorded_failure(run: str, name: str) -> Iterator[None]:
+    """Leave a record of a stage that raises."""
+    started = time.time()
+    try:
+        yield
+    except Exception as error:
+        _save_failure(run, failed(name, started, error))
+        raise
 
 
 def _save_failure(run: str, record: Record) -> None:

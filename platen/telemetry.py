@@ -51,6 +51,7 @@ QUIET = {  # libraries say much that is not for the user; this process and its c
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads that spin slow down everything else on a shared machine
     "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning,ignore::UserWarning",
 }
 
@@ -122,7 +123,9 @@ class _Lines:
     def say(self, seconds: float) -> None:
         left = seconds / self.done * max(self.total - self.done, 0) if self.done else float("nan")
         data = {"what": self.what, "done": self.done, "total": self.total, "seconds_left": round(left, 1)}
-        log.info("%s: %d of %d %s, %.0f s left", self.what, self.done, self.total, self.unit, left, extra={"data": data})
+        log.info(
+            "%s: %d of %d %s, %.0f s left", self.what, self.done, self.total, self.unit, left, extra={"data": data}
+        )
 
     def end(self) -> None:
         seconds = time.monotonic() - self.started

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from platen.components.base.settings import BaseModelSettings
+from platen.components.base.settings import BaseModelSettings, TinySettings
 from platen.telemetry import track
 
 BATCH = 64
@@ -26,7 +26,7 @@ def train_clip(
         captions: n texts; equal ones count as a match of each other's pictures.
     """
     tiny = settings.tiny
-    model = CLIPModel(config(tokenizer, pixels.shape[-1], tiny.clip_width, tiny.caption_tokens))
+    model = new_clip(tokenizer, pixels.shape[-1], tiny)
     words = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
     numbers = {caption: number for number, caption in enumerate(dict.fromkeys(captions))}
     groups = torch.tensor([numbers[caption] for caption in captions])
@@ -51,6 +51,13 @@ def train_clip(
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
     return model.eval(), float(loss.detach())
+
+
+def new_clip(tokenizer: CLIPTokenizer, resolution: int, tiny: TinySettings) -> CLIPModel:
+    """The model at random, its words so far apart from the start that each stays visible in the text's last states."""
+    model = CLIPModel(config(tokenizer, resolution, tiny.clip_width, tiny.caption_tokens))
+    torch.nn.init.normal_(model.text_model.embeddings.token_embedding.weight, std=0.5)
+    return model
 
 
 def matching_loss(logits: Tensor, groups: Tensor) -> Tensor:

@@ -83,7 +83,11 @@ def half_mean_and_std() -> dict[str, list[float]]:
 
 
 def new_unet(tiny: TinySettings, latent_size: int) -> UNet2DConditionModel:
-    """A UNet with cross-attention on every level but the first, random weights."""
+    """A UNet with cross-attention on every level but the first, random weights.
+
+    The pooled caption also scales and shifts every block, together with the timestep: with it a tiny UNet learns in a
+    few hundred steps what cross-attention alone takes thousands for.
+    """
     below = len(tiny.unet_channels) - 1
     return UNet2DConditionModel(
         sample_size=latent_size,
@@ -96,6 +100,9 @@ def new_unet(tiny: TinySettings, latent_size: int) -> UNet2DConditionModel:
         cross_attention_dim=tiny.clip_width,
         attention_head_dim=4,
         norm_num_groups=8,
+        resnet_time_scale_shift="scale_shift",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
     )
 
 

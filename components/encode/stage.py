@@ -31,7 +31,7 @@ def encode(settings: EncodeSettings, inputs: Inputs, place: Place) -> Outcome:
     dataset = inputs["dataset"]
     encoder = Encoder(inputs["base"].path, settings)
     save(place.out / "unconditional.npy", encoder.captions([""]))
-    with progress("encode", dataset.manifest.counts["out"], "pictures") as advance:
+    with progress("encode", dataset.manifest.counts["samples"], "pictures") as advance:
         for shard in shards_of(dataset.path):
             if not is_done(place.out, shard):
                 rows = encode_shard(encoder, dataset.path, shard, place.out, settings.batch)
@@ -39,7 +39,7 @@ def encode(settings: EncodeSettings, inputs: Inputs, place: Place) -> Outcome:
     rows = list(read_index(place.out))
     splits = {split: sum(row.split == split for row in rows) for split in sorted({row.split for row in rows})}
     return Outcome(
-        counts={"in": dataset.manifest.counts["out"], "out": len(rows)},
+        counts={"samples": len(rows)},
         licences=dataset.manifest.licences,
         facts={"text": settings.text, "resolution": dataset.manifest.facts["resolution"], "splits": splits},
     )

@@ -29,3 +29,21 @@ def monitor(
 
     result = execute(STAGE, settings, workspace, run, {"release": release, "dataset": dataset}, report)
     return str(result.folder.manifest.facts["verdict"])
+
+
+@dsl.component(base_image=image("monitor"), install_kfp_package=False)
+def monitor_live(settings: str, workspace: str, run: str, report: dsl.Output[dsl.Artifact]) -> str:
+    """Do what monitor does for whatever is live in the workspace.
+
+    Args:
+        settings: The run's settings, YAML text.
+        workspace: Where committed folders lie: a path or a bucket prefix.
+        run: The run's folder, for its records.
+        report: Traffic, latency, errors, drift, and the verdict.
+    """
+    from platen.component import execute_on
+    from platen.components.monitor.live import live_inputs
+    from platen.components.monitor.stage import STAGE
+
+    result = execute_on(STAGE, settings, workspace, run, lambda: live_inputs(workspace), report)
+    return str(result.folder.manifest.facts["verdict"])

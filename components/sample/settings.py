@@ -16,10 +16,10 @@ class SampleSettings(Settings):
 
     seed: int = Field(0, ge=0, description="Seed of every random choice; a whole number")
     pictures: int = Field(
-        1200, ge=24, le=2000, description="Clean pictures, which survive the chain; a number from 24 to 2000"
+        1000, ge=24, le=1200, description="Clean pictures, which survive the chain; a number from 24 to 1200"
     )
     faults: int = Field(
-        6, ge=1, le=50, description="Samples with each planted fault (duplicates: twice as many); from 1 to 50"
+        6, ge=1, le=20, description="Samples with each planted fault (duplicates: twice as many); from 1 to 20"
     )
     host: str = Field("localhost", min_length=1, description="Host that urls.csv names: where the local server listens")
     port: int = Field(8765, ge=1, le=65535, description="Port of the local web server; a number from 1 to 65535")

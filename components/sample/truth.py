@@ -12,7 +12,7 @@ from platen.storage import write_file
 
 TRUTH = "truth.json"
 UNFINISHED = ".drawing"  # stands in the folder while it is being drawn
-VERSION = 1  # raise it when the same settings give another sample
+VERSION = 2  # raise it when the same settings give another sample
 
 
 class Truth(BaseModel):

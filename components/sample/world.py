@@ -29,13 +29,13 @@ TEMPLATES = (
 TEMPLATE_WEIGHTS = (0.60, 0.25, 0.15)
 
 SIDES = range(96, 161, 16)  # pixels; so even that a resized copy has its centre exactly where the first one has it
-HALF_SIZES = (0.22, 0.40)  # half of the shape's side, as a share of the picture's shorter side
-SMALL, LARGE = 0.28, 0.34  # half sizes below and above which a caption may say so
-OFF_CENTRE = 0.10  # as a share of the shorter side
+HALF_SIZES = (0.26, 0.40)  # half of the shape's side, as a share of the picture's shorter side
+SMALL, LARGE = 0.30, 0.36  # half sizes below and above which a caption may say so
+OFF_CENTRE = 0.07  # as a share of the shorter side
 INK_JITTER, GROUND_JITTER = 12, 6  # of 255, in each channel
 SUPERSAMPLING = 4
 THUMBNAIL = 32  # pixels
-APART = 14.0  # RMS of 255 between thumbnails of two drawings; the same one encoded again stays below 6
+APART = 13.0  # RMS of 255 between thumbnails of two drawings; the same one encoded again stays below 6
 ATTEMPTS = 500
 
 

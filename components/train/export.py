@@ -76,5 +76,7 @@ def compare(live: Tensor, out: Path, probe: Probe, with_text_encoder: bool, tole
         found = read(latents.float(), timesteps, text.float() if text.is_floating_point() else text)
     error = float((found - live.cpu()).norm() / live.cpu().norm())
     if not error <= tolerance:  # written so that NaN fails
-        return f"{out}: the exported model's forward pass differs from the live one's by {error:.2e} (> {tolerance:.0e})"
+        return (
+            f"{out}: the exported model's forward pass differs from the live one's by {error:.2e} (> {tolerance:.0e})"
+        )
     return error

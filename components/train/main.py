@@ -23,7 +23,7 @@ from platen.components.train.model import build_partitioned, pick_device
 from platen.components.train.objective import Objective
 from platen.components.train.settings import TrainSettings
 from platen.components.train.trainer import Trainer
-from platen.components.train.zero import engine_config, held_counts, init_processes, whole_count
+from platen.components.train.zero import bundle_small_modules, engine_config, held_counts, init_processes, whole_count
 from platen.errors import PlatenError
 from platen.manifest import canonical
 from platen.processes import die_with_parent
@@ -86,6 +86,7 @@ def build(job: Job) -> Trainer:
     model = build_partitioned(job.base, config, with_text_encoder=data.unconditional.ndim == 1)
     if settings.gradient_checkpointing:
         model.unet.enable_gradient_checkpointing()  # type: ignore[operator]
+    bundle_small_modules(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
     )
@@ -96,7 +97,9 @@ def build(job: Job) -> Trainer:
         engine=engine,
         data=data,
         order=Order(len(data), settings.global_batch, settings.seed),
-        objective=Objective(schedule, settings.seed, settings.min_snr_gamma, settings.drop_caption),
+        objective=Objective(
+            schedule, settings.seed, settings.min_snr_gamma, settings.drop_caption, settings.global_batch
+        ),
         ema=Ema(engine, settings.ema_decay, warmup=settings.ema_warmup),
         checkpoints=job.work / "checkpoints",
         device=device,

@@ -1,7 +1,8 @@
 """What a step minimises: noise prediction at random timesteps.
 
 Noise, timestep and caption dropout of a sample depend on (seed, step, its place in the global batch) alone, so that the
-loss does not depend on how many ranks share the batch.
+loss does not depend on how many ranks share the batch. A batch's timesteps are spread evenly over the schedule, which
+makes its loss less noisy (arXiv 2107.00630, appendix I.1).
 """
 
 from __future__ import annotations
@@ -33,15 +34,19 @@ class Objective:
         schedule: The base model's; its `prediction_type` (epsilon or v_prediction) says what the UNet predicts.
         gamma: min-SNR weighting (arXiv 2303.09556, section 3.4; for v divided by SNR + 1); None for none.
         drop_caption: Share of samples trained without their caption, for classifier-free guidance (arXiv 2207.12598).
+        global_batch: Samples a step, over which timesteps are spread.
     """
 
-    def __init__(self, schedule: DDPMScheduler, seed: int, gamma: float | None, drop_caption: float) -> None:
+    def __init__(
+        self, schedule: DDPMScheduler, seed: int, gamma: float | None, drop_caption: float, global_batch: int
+    ) -> None:
         self.schedule = schedule
         self.kind = schedule.config["prediction_type"]
         if self.kind not in ("epsilon", "v_prediction"):
             raise InputError(f"scheduler: prediction_type {self.kind!r}. Accepted: epsilon, v_prediction")
         self.seed = seed
         self.drop_caption = drop_caption
+        self.global_batch = global_batch
         self.weights = timestep_weights(schedule.alphas_cumprod, self.kind, gamma)
 
     def noise(self, latents: Tensor, step: int, places: range) -> Noised:
@@ -57,9 +62,13 @@ class Objective:
     def _draw(self, shape: torch.Size, step: int, place: int) -> tuple[Tensor, int, bool]:
         generator = torch.Generator().manual_seed(mix(self.seed, step, place))
         noise = torch.randn(shape, generator=generator)
-        timestep = torch.randint(len(self.schedule.alphas_cumprod), (1,), generator=generator)
         dropped = torch.rand(1, generator=generator) < self.drop_caption
-        return noise, int(timestep), bool(dropped)
+        return noise, self._timestep(step, place), bool(dropped)
+
+    def _timestep(self, step: int, place: int) -> int:
+        """The place's share of the schedule, all places of a step shifted within theirs by the same random amount."""
+        shift = torch.rand(1, generator=torch.Generator().manual_seed(mix(self.seed, step)))
+        return int((place + float(shift)) / self.global_batch * len(self.schedule.alphas_cumprod))
 
     def loss(self, prediction: Tensor, noised: Noised) -> Tensor:
         """Weighted mean squared error, a scalar."""
@@ -72,8 +81,7 @@ def timestep_weights(alphas_cumprod: Tensor, kind: str, gamma: float | None) -> 
     if gamma is None:
         return torch.ones_like(alphas_cumprod)
     snr = alphas_cumprod / (1 - alphas_cumprod)
-    clipped = snr.clamp(max=gamma)
-    return clipped / snr if kind == "epsilon" else clipped / (snr + 1)
+    return (gamma / snr).clamp(max=1) if kind == "epsilon" else snr.clamp(max=gamma) / (snr + 1)
 
 
 def mix(*numbers: int) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 import deepspeed
 import torch
 import torch.distributed as dist
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 
 from platen.components.train.settings import TrainSettings
@@ -48,6 +50,11 @@ def engine_config(settings: TrainSettings) -> dict[str, Any]:
         "wall_clock_breakdown": False,
         "steps_per_print": 2**31,
     }
+
+
+def bundle_small_modules(model: nn.Module) -> None:
+    """Have ZeRO-3 gather a residual or attention block at once and not layer by layer: fewer, larger messages."""
+    deepspeed.utils.set_z3_leaf_modules(model.unet, [ResnetBlock2D, Transformer2DModel])
 
 
 def slice_of(parameter: nn.Parameter) -> Tensor:
