@@ -1,0 +1,1 @@
+"""One folder a stage; a stage never imports another."""

@@ -60,7 +60,7 @@ def clear_records(run: str) -> None:
 @contextlib.contextmanager
 def only_marked_lines(raw: io.TextIOBase | io.TextIOWrapper) -> Iterator[None]:
     """Send what is printed to `raw`, and the lines that a stage marked as its own to the terminal too."""
-    with contextlib.redirect_stdout(_Tee(raw)):  # type: ignore[type-var]
+    with contextlib.redirect_stdout(_Tee(raw)):
         yield
 
 

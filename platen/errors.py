@@ -50,7 +50,7 @@ class CorruptError(InputError):
     """Data that is not what its manifest says."""
 
 
-class GateRefused(UserError):
+class GateRefused(UserError):  # noqa: N818 - a decision, not a fault
     """The model does not meet the limits that the user set."""
 
 

@@ -54,8 +54,11 @@ def load(workspace: str) -> Releases:
 
 
 def champion(workspace: str, candidate: str) -> Release | None:
-    """The release that a candidate has to beat: the live one, or, where the candidate (by its model's digest) is live
-    itself, the one before it. So the answer is the same before and after a promotion."""
+    """The release that a candidate, by its model's digest, has to beat.
+
+    The live one; where the candidate is live itself, the one before it. So the answer is the same before and after a
+    promotion.
+    """
     others = [release for release in load(workspace).history if release.digest != candidate]
     return others[-1] if others else None
 

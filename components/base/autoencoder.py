@@ -59,7 +59,8 @@ def reconstruction_loss(vae: AutoencoderKL, pixels: Tensor, kl: float, generator
     posterior = vae.encode(pixels).latent_dist
     latents = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=generator)
     error = vae.decode(latents).sample - pixels
-    return error.abs().mean() + error.square().mean() + kl * posterior.kl().mean() / latents[0].numel()
+    loss: Tensor = error.abs().mean() + error.square().mean() + kl * posterior.kl().mean() / latents[0].numel()
+    return loss
 
 
 @torch.inference_mode()

@@ -24,6 +24,8 @@ def train_clip(
     Args:
         pixels: (n, 3, height, width) in [-1, 1].
         captions: n texts; equal ones count as a match of each other's pictures.
+        tokenizer: Of the captions.
+        settings: Sizes, steps, seed.
     """
     tiny = settings.tiny
     model = new_clip(tokenizer, pixels.shape[-1], tiny)

@@ -6,9 +6,7 @@ from platen.images import image
 
 
 @dsl.component(base_image=image("base"), install_kfp_package=False)
-def base(
-    settings: str, workspace: str, run: str, dataset: dsl.Input[dsl.Dataset], base: dsl.Output[dsl.Model]
-) -> None:
+def base(settings: str, workspace: str, run: str, dataset: dsl.Input[dsl.Dataset], base: dsl.Output[dsl.Model]) -> None:
     """Provide the model that training starts from: the user's own, or a tiny one trained on the data.
 
     Args:

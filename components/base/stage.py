@@ -1,7 +1,7 @@
 """Provide the model that training starts from, as a diffusers folder with `clip/` beside its parts.
 
-    model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/     what DiffusionPipeline loads
-    clip/                                                                    what evaluate measures with
+model_index.json  unet/  vae/  text_encoder/  tokenizer/  scheduler/     what DiffusionPipeline loads
+clip/                                                                    what evaluate measures with
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ def provide(settings: BaseModelSettings, inputs: Inputs, place: Place) -> Outcom
     return Outcome(
         counts={"pictures": made.pictures},
         licences=dataset.manifest.licences,
-        facts={"trained": True, "resolution": resolution, "reconstruction_l1": made.reconstruction, "clip_loss": made.clip},
+        facts={
+            "trained": True,
+            "resolution": resolution,
+            "reconstruction_l1": made.reconstruction,
+            "clip_loss": made.clip,
+        },
     )
 
 

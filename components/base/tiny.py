@@ -46,7 +46,8 @@ def make(settings: BaseModelSettings, dataset: Path, resolution: int, out: Path)
 
 def read_pictures(dataset: Path, most: int) -> tuple[Tensor, list[str]]:
     """Pixels (n, 3, height, width) in [-1, 1] and captions of the first `most` training samples."""
-    pictures, captions = [], []
+    pictures: list[np.ndarray] = []
+    captions: list[str] = []
     for sample in read_samples(dataset):
         if sample.row.split == "train" and len(captions) < most:
             with Image.open(io.BytesIO(sample.image)) as picture:

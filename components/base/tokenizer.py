@@ -17,6 +17,7 @@ def train_tokenizer(captions: Sequence[str], vocabulary: int, tokens: int) -> CL
     """Byte-pair encoding learnt from captions, laid out as CLIP's own (OpenAI CLIP, simple_tokenizer).
 
     Args:
+        captions: What it learns from.
         vocabulary: Most entries.
         tokens: Length that captions are padded or cut to.
     """

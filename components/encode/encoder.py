@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,13 +25,13 @@ class Encoder:
         self.device = torch.device(pick_device(settings.device))
         self.dtype = np.dtype(settings.dtype)
         self.keeps_tokens = settings.text == "tokens"
-        self.vae = self._load(AutoencoderKL, base, "vae")
-        self.text_encoder = self._load(CLIPTextModel, base, "text_encoder")
+        self.vae: Any = self._load(AutoencoderKL, base, "vae")
+        self.text_encoder: Any = self._load(CLIPTextModel, base, "text_encoder")
         self.tokenizer = CLIPTokenizer.from_pretrained(base / "tokenizer")
 
-    def _load(self, kind: type, base: Path, part: str) -> torch.nn.Module:
+    def _load(self, kind: Any, base: Path, part: str) -> torch.nn.Module:
         try:
-            model: torch.nn.Module = kind.from_pretrained(base / part)  # type: ignore[attr-defined]
+            model: torch.nn.Module = kind.from_pretrained(base / part)
         except (OSError, ValueError) as error:
             raise InputError(f"{base / part}: cannot be loaded as {kind.__name__}: {error}") from error
         return model.eval().requires_grad_(False).to(self.device)
@@ -42,7 +43,7 @@ class Encoder:
         config = self.vae.config
         latents = self.vae.encode(pixels).latent_dist.mode()
         latents = (latents - (config.get("shift_factor") or 0.0)) * config["scaling_factor"]
-        return latents.float().cpu().numpy().astype(self.dtype)
+        return self._stored(latents)
 
     @torch.inference_mode()
     def captions(self, captions: Sequence[str]) -> np.ndarray:
@@ -55,8 +56,12 @@ class Encoder:
             return_tensors="pt",
         ).input_ids
         if self.keeps_tokens:
-            return ids.numpy().astype(np.int32)
-        return self.text_encoder(ids.to(self.device))[0].float().cpu().numpy().astype(self.dtype)
+            tokens: np.ndarray = ids.numpy().astype(np.int32)
+            return tokens
+        return self._stored(self.text_encoder(ids.to(self.device))[0])
+
+    def _stored(self, tensor: torch.Tensor) -> np.ndarray:
+        return tensor.float().cpu().numpy().astype(self.dtype)
 
 
 def pick_device(wanted: str) -> str:

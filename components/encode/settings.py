@@ -14,7 +14,7 @@ class EncodeSettings(Settings):
 
     text: Literal["embeddings", "tokens"] = Field(
         "embeddings",
-        description="embeddings: what the frozen text encoder makes of a caption; tokens: ids, to train the encoder too",
+        description="embeddings: what the frozen text encoder gives; tokens: ids, to train the encoder too",
     )
     dtype: Literal["float32", "float16"] = Field("float32", description="float32 or float16: how the arrays are stored")
     batch: int = Field(64, ge=1, le=4096, description="pictures encoded at once, 1 to 4096")

@@ -16,7 +16,9 @@ def live_inputs(workspace: str) -> dict[str, str]:
     """
     live = releases.load(workspace).live
     if live is None:
-        raise InputError(f"{workspace}: nothing is live here, so there is no traffic to judge; run the content pipeline")
+        raise InputError(
+            f"{workspace}: nothing is live here, so there is no traffic to judge; run the content pipeline"
+        )
     datasets = (link.folder.uri for link in walk(live.model) if link.folder.manifest.made_by.stage == "merge")
     dataset = next(datasets, None)
     release = release_of(workspace, live.digest)

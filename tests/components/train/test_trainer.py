@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from platen.errors import InputError
 from tests.components.train.small_run import run, settings, write_job
 
@@ -119,15 +119,15 @@ def kill_at(step: int, job: Path, work: Path) -> None:
 def wait_for_ranks_to_die(job: str) -> None:
     """The ranks are killed by the kernel when their launcher ends; none may go on writing."""
     for _ in range(100):
-        alive = [pid for pid in os.listdir("/proc") if pid.isdigit() and job in command_of(pid)]
+        alive = [path.name for path in Path("/proc").glob("[0-9]*") if job in command_of(path)]
         if not alive:
             return
         time.sleep(0.1)
     raise AssertionError(f"still running 10 s after the kill: {alive}")
 
 
-def command_of(pid: str) -> str:
+def command_of(process: Path) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
+        return (process / "cmdline").read_text()
     except OSError:
         return ""
