@@ -17,20 +17,25 @@ from platen.components.notify.component import notify
 from platen.components.train.component import train
 
 
+def uncached(component: dsl.base_component.BaseComponent, **arguments: object) -> dsl.PipelineTask:
+    """A task without KFP's own cache, which would hand out folders that were deleted; stages find their own."""
+    return component(**arguments).set_caching_options(False)
+
+
 def chain(common: dict[str, str]) -> None:
-    """The stages and what each reads."""
-    pictures = ingest(**common).outputs["dataset"]
-    texts = clean_text(**common, dataset=pictures).outputs["texts"]
-    images = clean_images(**common, dataset=pictures).outputs["images"]
-    merged = merge(**common, dataset=pictures, texts=texts, images=images).outputs["merged"]
-    start = base(**common, dataset=merged).outputs["base"]
-    encoded = encode(**common, dataset=merged, base=start).outputs["encoded"]
-    model = train(**common, encoded=encoded, base=start).outputs["model"]
-    generated = generate(**common, model=model).outputs["generated"]
-    report = evaluate(**common, model=model, dataset=merged, generated=generated).outputs["report"]
-    decision = gate(**common, report=report, model=model).outputs["decision"]
-    release = deploy(**common, model=model, report=report, decision=decision).outputs["release"]
-    monitor(**common, release=release, dataset=merged)
+    """The stages and what each reads. `common` holds settings, workspace and run."""
+    pictures = uncached(ingest, **common).outputs["dataset"]
+    texts = uncached(clean_text, **common, dataset=pictures).outputs["texts"]
+    images = uncached(clean_images, **common, dataset=pictures).outputs["images"]
+    merged = uncached(merge, **common, dataset=pictures, texts=texts, images=images).outputs["merged"]
+    start = uncached(base, **common, dataset=merged).outputs["base"]
+    encoded = uncached(encode, **common, dataset=merged, base=start).outputs["encoded"]
+    model = uncached(train, **common, encoded=encoded, base=start).outputs["model"]
+    generated = uncached(generate, **common, model=model).outputs["generated"]
+    report = uncached(evaluate, **common, model=model, dataset=merged, generated=generated).outputs["report"]
+    decision = uncached(gate, **common, report=report, model=model).outputs["decision"]
+    release = uncached(deploy, **common, model=model, report=report, decision=decision).outputs["release"]
+    uncached(monitor, **common, release=release, dataset=merged)
 
 
 @dsl.pipeline(name="platen-content", description="From captioned pictures to a released text-to-image model.")
@@ -43,5 +48,5 @@ def content(settings: str, workspace: str, run: str) -> None:
         run: The run's folder, for records, summary and report.
     """
     common = {"settings": settings, "workspace": workspace, "run": run}
-    with dsl.ExitHandler(notify(**common)):
+    with dsl.ExitHandler(uncached(notify, **common)):
         chain(common)

@@ -4,7 +4,7 @@ from kfp import dsl
 
 from platen.components.monitor.component import monitor_live
 from platen.components.notify.component import notify
-from platen.pipelines.content import chain
+from platen.pipelines.content import chain, uncached
 
 
 @dsl.pipeline(name="platen-retrain", description="Judge the live model's traffic, and train again where needed.")
@@ -17,7 +17,7 @@ def retrain(settings: str, workspace: str, run: str) -> None:
         run: The run's folder, for records, summary and report.
     """
     common = {"settings": settings, "workspace": workspace, "run": run}
-    with dsl.ExitHandler(notify(**common)):
-        watched = monitor_live(**common)
+    with dsl.ExitHandler(uncached(notify, **common)):
+        watched = uncached(monitor_live, **common)
         with dsl.If(watched.outputs["Output"] == "retrain", name="retrain"):
             chain(common)

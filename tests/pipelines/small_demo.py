@@ -1,0 +1,146 @@
+"""The demo in small: the same command, graph and stages, a minute on two cores. What it makes is no picture of anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from platen.manifest import MANIFEST
+
+STAGES = (
+    "ingest",
+    "clean_text",
+    "clean_images",
+    "merge",
+    "base",
+    "encode",
+    "train",
+    "generate",
+    "evaluate",
+    "gate",
+    "deploy",
+    "monitor",
+)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return int(probe.getsockname()[1])
+
+
+def settings_for(folder: Path, port: int) -> dict:
+    """Settings whose paths are relative to where the command is started."""
+    return {
+        "workspace": "ws",
+        "run": "run",
+        "sample": {"pictures": 72, "faults": 1, "port": port},
+        "ingest": {
+            "folder": "run/sample/pictures",
+            "urls": "run/sample/urls.csv",
+            "allow_hosts": [f"localhost:{port}"],
+            "shard_size": 32,
+            "deadline": 4,
+            "max_bytes": 1_000_000,
+        },
+        "clean_images": {"resolution": 32, "min_side": 48, "format": "png"},
+        "merge": {"split": {"train": 0.5, "validation": 0.25, "test": 0.25}},
+        "base": {"tiny": {"clip_steps": 8, "vae_steps": 8, "unet_channels": [16, 32]}},
+        "train": {
+            "steps": 12,
+            "global_batch": 8,
+            "micro_batch": 4,
+            "precision": "fp32",
+            "warmup_steps": 2,
+            "checkpoint_every": 4,
+            "log_every": 1,
+        },
+        "generate": {"prompts": "run/sample/prompts.jsonl", "steps": 2},
+        "evaluate": {"min_samples": 5},
+        "gate": {"rules": [{"metric": "held_out_loss", "direction": "at_most", "limit": 100}]},
+        "deploy": {"smoke_requests": 2},
+        "monitor": {"min_requests": 2, "max_latency_p95": 300},
+        "notify": {"truth": "run/sample/truth.json"},
+    }
+
+
+def write_settings(folder: Path, settings: dict) -> Path:
+    path = folder / "demo.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def start_demo(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "platen.cli", "demo", "--settings", "demo.yaml"]
+    with (folder / "demo.log").open("a") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL, text=True)
+
+
+def run_demo(folder: Path) -> int:
+    return start_demo(folder).wait()
+
+
+def summary(folder: Path) -> dict:
+    return json.loads((folder / "run" / "summary.json").read_bytes())
+
+
+def cached(folder: Path) -> dict[str, bool]:
+    return {stage["name"]: stage["cached"] for stage in summary(folder)["stages"]}
+
+
+def manifests(folder: Path) -> dict[str, bytes]:
+    """The manifest of every committed folder, by its place in the workspace."""
+    workspace = folder / "ws"
+    found = sorted(workspace.glob(f"*/[0-9a-f]*/{MANIFEST}"))
+    return {path.relative_to(workspace).as_posix(): path.read_bytes() for path in found}
+
+
+def kill_in(folder: Path, stage: str) -> bool:
+    """Start the demo and kill it with -9 while a stage is at work; False where the stage was done first."""
+    process = start_demo(folder)
+    while process.poll() is None:
+        if at_work(folder / "ws" / stage):
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            wait_for_the_rest_to_die(folder)
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def at_work(stage: Path) -> bool:
+    """Whether a stage is in the middle of its work: training has a checkpoint, any other something to keep."""
+    if stage.name == "train":
+        return any(stage.glob(".*/scratch/checkpoints/[0-9]*"))
+    return any(stage.glob(".*/out"))
+
+
+def wait_for_the_rest_to_die(folder: Path) -> None:
+    """Tasks and ranks are killed by the kernel with whoever started them; none may go on writing."""
+    for _ in range(150):
+        alive = [path for path in Path("/proc").glob("[0-9]*") if works_in(path, folder)]
+        if not alive:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still running 15 s after the kill: {alive}")
+
+
+def works_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink() == folder and process.name != str(os.getpid())
+    except OSError:
+        return False
+
+
+def copy_run(source: Path, target: Path) -> None:
+    """A finished run, to go on from."""
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
