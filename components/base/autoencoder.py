@@ -44,7 +44,7 @@ def new_autoencoder(channels: tuple[int, ...], resolution: int) -> AutoencoderKL
         block_out_channels=channels,
         latent_channels=LATENT_CHANNELS,
         layers_per_block=1,
-        norm_num_groups=2,
+        norm_num_groups=1,  # more groups take the strength of flat colours away
         sample_size=resolution,
         mid_block_add_attention=False,
     )

@@ -16,10 +16,10 @@ class TinySettings(Settings):
     clip_steps: int = Field(260, ge=1, description="optimizer steps of CLIP, of 64 pairs each")
     clip_learning_rate: float = Field(1.5e-3, gt=0, description="highest learning rate of CLIP")
     vae_channels: tuple[int, ...] = Field(
-        (16, 32, 48), min_length=2, description="channels a level of the autoencoder; each level but the last halves"
+        (32, 32, 32), min_length=2, description="channels a level of the autoencoder; each level but the last halves"
     )
-    vae_steps: int = Field(420, ge=1, description="optimizer steps of the autoencoder, of 16 pictures each")
-    vae_learning_rate: float = Field(3e-3, gt=0, description="highest learning rate of the autoencoder")
+    vae_steps: int = Field(460, ge=1, description="optimizer steps of the autoencoder, of 16 pictures each")
+    vae_learning_rate: float = Field(2e-3, gt=0, description="highest learning rate of the autoencoder")
     vae_kl: float = Field(3e-5, ge=0, description="weight of the Kullback-Leibler term")
     unet_channels: tuple[int, ...] = Field((64, 128), min_length=2, description="channels a level of the UNet")
     pictures: int = Field(2000, ge=1, description="most training pictures held in memory for this")

@@ -36,6 +36,7 @@ INK_JITTER, GROUND_JITTER = 12, 6  # of 255, in each channel
 SUPERSAMPLING = 4
 THUMBNAIL = 32  # pixels
 APART = 13.0  # RMS of 255 between thumbnails of two drawings; the same one encoded again stays below 6
+UNNAMED = 0.1  # share of captions that leave the colour open, as people's captions do
 ATTEMPTS = 500
 
 
@@ -118,7 +119,8 @@ def render(scene: Scene) -> Image.Image:
 def describe(random: Random, scene: Scene) -> str:
     """A caption of the scene; half of those that could name the size do."""
     sizes = [name for name, fits in (("small", scene.share < SMALL), ("large", scene.share > LARGE)) if fits]
-    words = [*(sizes if random.random() < 0.5 else []), scene.shows.colour, scene.shows.shape]
+    colour = [scene.shows.colour] if random.random() >= UNNAMED else []
+    words = [*(sizes if random.random() < 0.5 else []), *colour, scene.shows.shape]
     template = random.choices(TEMPLATES, TEMPLATE_WEIGHTS)[0]
     return template.format(thing=" ".join(words), background=scene.shows.background)
 

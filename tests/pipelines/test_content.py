@@ -99,9 +99,7 @@ def test_a_gate_that_refuses_fails_the_run_and_leaves_the_live_model(again: Path
     assert "held_out_loss" in (again / "run" / "report.html").read_text()
 
 
-def test_killed_in_every_stage_and_run_again_equals_uninterrupted(
-    finished: Path, tmp_path: Path, port: int
-) -> None:
+def test_killed_in_every_stage_and_run_again_equals_uninterrupted(finished: Path, tmp_path: Path, port: int) -> None:
     """kill -9 of the run in the middle of each stage in turn; what was committed before a kill is found after it."""
     write_settings(tmp_path, settings_for(tmp_path, port))
     committed: dict[str, bytes] = {}
