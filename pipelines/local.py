@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from platen import errors, records
+from platen.component import RUNNER
 from platen.errors import PlatenError, ProcessError
 from platen.storage import join
 from platen.telemetry import LINE_MARK, MARKED, log
@@ -37,6 +38,7 @@ def run_content(settings: str, workspace: str, run: str) -> None:
     started = time.time()
     clear_records(run)
     os.environ["PLATEN_LOG"] = MARKED
+    os.environ[RUNNER] = str(os.getpid())
     root = Path(run) / "kfp"
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root.resolve()), raise_on_error=True)
     with (Path(run) / RAW_LOG).open("w", encoding="utf-8") as raw, only_marked_lines(raw):

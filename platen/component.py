@@ -7,6 +7,7 @@ the stage wrote it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +16,13 @@ from typing import Any, Protocol
 
 from platen.errors import CorruptError, PlatenError
 from platen.manifest import canonical
-from platen.processes import die_with_parent
+from platen.processes import die_with
 from platen.records import recorded_failure, run_recorded
 from platen.settings import S
 from platen.stage import Result, Stage
 from platen.telemetry import log, set_up_logging
+
+RUNNER = "PLATEN_RUNNER"  # process id of the local runner, which is not the task's direct parent: kfp starts a shell
 
 
 class Artifact(Protocol):
@@ -49,7 +52,8 @@ def execute_on(
     output: Artifact,
 ) -> Result:
     """Like execute, for a task that finds the URIs of its inputs itself."""
-    die_with_parent()  # a run that is killed leaves no task behind that goes on working
+    if RUNNER in os.environ:
+        die_with(int(os.environ[RUNNER]))  # a run that is killed leaves no task behind that goes on working
     set_up_logging()
     with exit_on_error(stage.name), recorded_failure(run, stage.name):
         result = run_recorded(stage, settings, find_inputs(), workspace, run)

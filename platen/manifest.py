@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from platen.errors import CorruptError
 
@@ -34,6 +34,13 @@ class File(_Part):
     path: str
     size: int = Field(ge=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @field_validator("path")
+    @classmethod
+    def _below_the_folder(cls, path: str) -> str:
+        if path.startswith("/") or {"", ".", ".."} & set(path.split("/")):
+            raise ValueError(f"{path!r} does not lie below the folder")
+        return path
 
 
 class Source(_Part):

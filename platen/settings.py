@@ -120,7 +120,8 @@ def document(model: type[BaseModel], indent: int = 0) -> str:
         lines += [f"{pad}# {field.description}"] if field.description else []
         inner = _section_type(field.annotation)
         default = field.get_default(call_default_factory=True)
-        if inner is not None and isinstance(default, inner):
+        section = inner is not None and (field.is_required() or isinstance(default, inner))
+        if inner is not None and section:
             lines += [f"{pad}{name}:", document(inner, indent + 1)]
             continue
         value = default.model_dump(mode="json") if isinstance(default, BaseModel) else _plain(field, default)

@@ -19,6 +19,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 LINE_EVERY = 3.0  # seconds between two progress lines
+PLAIN = "plain"  # value of PLATEN_LOG for a child whose lines its parent passes on
 MARKED = "marked"  # value of PLATEN_LOG under which every line is marked, so that a runner can tell it from others
 LINE_MARK = "platen| "
 
@@ -41,9 +42,17 @@ class JsonLines(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
+class MarkedLines(logging.Formatter):
+    """The message with LINE_MARK before each of its lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as marked lines."""
+        return "\n".join(LINE_MARK + line for line in super().format(record).splitlines())
+
+
 def on_cluster() -> bool:
-    """Whether lines are read by a log collector and not by a person."""
-    return os.environ.get("PLATEN_LOG") == "json" or "KUBERNETES_SERVICE_HOST" in os.environ
+    """Whether lines are read by a log collector and not by a person; PLATEN_LOG has the last word."""
+    return os.environ.get("PLATEN_LOG", "json" if "KUBERNETES_SERVICE_HOST" in os.environ else "") == "json"
 
 
 QUIET = {  # libraries say much that is not for the user; this process and its children keep to warnings that matter
@@ -63,8 +72,7 @@ def set_up_logging(level: int = logging.INFO) -> None:
     for category in (FutureWarning, DeprecationWarning, UserWarning):
         warnings.simplefilter("ignore", category)
     handler = logging.StreamHandler(sys.stderr)
-    marked = os.environ.get("PLATEN_LOG") == MARKED
-    lines = logging.Formatter(f"{LINE_MARK if marked else ''}%(message)s")
+    lines = MarkedLines() if os.environ.get("PLATEN_LOG") == MARKED else logging.Formatter("%(message)s")
     handler.setFormatter(JsonLines() if on_cluster() else lines)
     log.handlers = [handler]
     log.setLevel(level)

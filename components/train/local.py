@@ -10,7 +10,7 @@ from pathlib import Path
 from platen.components.train.settings import TrainSettings
 from platen.errors import PlatenError, ProcessError, revive
 from platen.processes import follow, start
-from platen.telemetry import log
+from platen.telemetry import PLAIN, log
 
 NOISE = ("[WARNING]", "[INFO]", "[W", "INFO ", "built successfully")
 
@@ -40,6 +40,7 @@ def environment(settings: TrainSettings) -> dict[str, str]:
         "OMP_NUM_THREADS": str(settings.threads),
         "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
         "PYTHONUNBUFFERED": "1",
+        "PLATEN_LOG": PLAIN,
         **({} if has_gpu() else {"DS_ACCELERATOR": "cpu"}),
     }
 

@@ -6,8 +6,9 @@ import json
 import shutil
 
 from platen.components.train.local import run_torchrun
+from platen.components.train.schedule import learning_rate
 from platen.components.train.settings import TrainSettings
-from platen.manifest import canonical
+from platen.manifest import Json, canonical
 from platen.stage import Inputs, Outcome, Place, Stage
 from platen.storage import write_file
 
@@ -27,7 +28,8 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     for item in (place.out / "export").iterdir():
         item.rename(place.out / item.name)
     (place.out / "export").rmdir()
-    write_file(place.out / "history.json", canonical({"loss": result["losses"]}))
+    rates = [learning_rate(settings, step) for step in range(settings.steps)]
+    write_file(place.out / "history.json", canonical({"loss": result["losses"], "learning_rate": rates}))
     samples = settings.steps * settings.global_batch
     place.observe(train_seconds=result["seconds"], samples_per_second=samples / result["seconds"])
     return Outcome(
@@ -37,7 +39,7 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     )
 
 
-def facts(settings: TrainSettings, inputs: Inputs, result: dict) -> dict:  # type: ignore[type-arg]
+def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:
     """What the manifest says of a model."""
     losses = result["losses"]
     return {

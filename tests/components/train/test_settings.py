@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from platen.components.train.schedule import learning_rate
 from platen.components.train.settings import TrainSettings
-from platen.components.train.trainer import learning_rate
 from platen.errors import SettingsError
 from platen.settings import build
 

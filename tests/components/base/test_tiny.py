@@ -1,0 +1,63 @@
+"""The tiny base model: the real classes, the same bytes each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from platen.components.base.settings import BaseModelSettings
+from platen.components.base.stage import STAGE
+from platen.components.base.tokenizer import train_tokenizer
+from platen.settings import build
+from platen.stage import Folder, run_stage
+from tests.components.encode.shapes import commit_shapes
+
+SMALL = {"tiny": {"clip_steps": 3, "vae_steps": 3, "unet_channels": [16, 32]}}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    workspace = str(tmp_path_factory.mktemp("ws"))
+    dataset = commit_shapes(workspace)
+    return run_stage(STAGE, build(BaseModelSettings, SMALL), {"dataset": dataset.uri}, workspace).folder
+
+
+def test_it_is_a_diffusers_folder_with_a_clip_beside_it(base: Folder) -> None:
+    from diffusers import DiffusionPipeline
+    from transformers import CLIPModel, CLIPProcessor
+
+    pipeline = DiffusionPipeline.from_pretrained(base.path, safety_checker=None)
+    assert pipeline.vae.config["scaling_factor"] != 0.18215
+    assert pipeline.unet.config["sample_size"] * 4 == 32
+    assert CLIPModel.from_pretrained(base.path / "clip").config.projection_dim == 64
+    assert CLIPProcessor.from_pretrained(base.path / "clip").tokenizer.model_max_length == 16
+
+
+def test_made_again_it_is_the_same(base: Folder, tmp_path: Path) -> None:
+    dataset = commit_shapes(str(tmp_path))
+    again = run_stage(STAGE, build(BaseModelSettings, SMALL), {"dataset": dataset.uri}, str(tmp_path)).folder
+    assert again.digest == base.digest
+
+
+def test_a_given_model_is_taken_over(base: Folder, tmp_path: Path) -> None:
+    dataset = commit_shapes(str(tmp_path))
+    settings = build(BaseModelSettings, {"base_model": str(base.path)})
+    taken = run_stage(STAGE, settings, {"dataset": dataset.uri}, str(tmp_path)).folder
+    assert taken.manifest.facts["trained"] is False
+    assert taken.manifest.files == base.manifest.files
+    assert taken.manifest.outside["base_model"] is not None
+
+
+def test_the_tokenizer_keeps_known_words_whole_and_spells_others() -> None:
+    captions = ["a red circle", "a red square", "a blue circle"] * 3
+    tokenizer = train_tokenizer(captions, 700, 12)
+    assert tokenizer.tokenize("a red circle") == ["a</w>", "red</w>", "circle</w>"]
+    ids = tokenizer("xylophone é", padding="max_length", truncation=True).input_ids
+    assert len(ids) == 12
+    assert tokenizer.decode(tokenizer("zebra").input_ids, skip_special_tokens=True).strip() == "zebra"
+
+
+def test_the_tokenizer_numbers_its_words_alike_each_time() -> None:
+    captions = [f"a {colour} {shape}" for colour in ("red", "green") for shape in ("circle", "square")] * 5
+    assert train_tokenizer(captions, 700, 12).get_vocab() == train_tokenizer(captions, 700, 12).get_vocab()

@@ -1,0 +1,35 @@
+"""A committed dataset of drawn shapes, 32 pixels, as merge would leave it."""
+
+from __future__ import annotations
+
+import io
+from random import Random
+
+from platen.components.sample.world import COMBINATIONS, describe, random_scene, render
+from platen.dataset import Row, Sample, shard_name, write_shard
+from platen.settings import Settings
+from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
+
+COUNT, SHARD, SIDE = 24, 8, 32
+
+
+def commit_shapes(workspace: str) -> Folder:
+    return run_stage(STAGE, Settings(), {}, workspace).folder
+
+
+def _work(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
+    random = Random(0)
+    samples = []
+    for number in range(COUNT):
+        scene = random_scene(random, COMBINATIONS[number])
+        data = io.BytesIO()
+        render(scene).resize((SIDE, SIDE)).save(data, "PNG")
+        split = "train" if number % 4 else "validation"
+        row = Row(f"{number:016x}", describe(random, scene), "png", SIDE, SIDE, split=split)
+        samples.append(Sample(row, data.getvalue()))
+    for start in range(0, COUNT, SHARD):
+        write_shard(place.out, shard_name(start // SHARD), samples[start : start + SHARD])
+    return Outcome(counts={"samples": COUNT}, facts={"resolution": SIDE})
+
+
+STAGE = Stage(name="merge", version=1, kind="dataset", settings=Settings, inputs=(), work=_work)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from platen.components.encode.encoder import pick_device, to_pixels
+from platen.components.encode.settings import EncodeSettings
+from platen.components.encode.stage import STAGE
+from platen.dataset import read_rows, read_samples
+from platen.errors import InputError
+from platen.stage import Folder, run_stage
+from tests.components.encode.shapes import COUNT, SHARD, commit_shapes
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return commit_shapes(str(tmp_path_factory.mktemp("data")))
+
+
+def encode(workspace: Path, dataset: Folder, model: Folder, **chosen: object) -> Folder:
+    inputs = {"dataset": dataset.uri, "base": model.uri}
+    return run_stage(STAGE, EncodeSettings.model_validate(chosen), inputs, str(workspace)).folder
+
+
+def test_latents_are_what_the_autoencoder_gives_scaled(tmp_path: Path, dataset: Folder, tiny_model: Folder) -> None:
+    from diffusers import AutoencoderKL
+
+    encoded = encode(tmp_path, dataset, tiny_model, batch=3)
+    vae = AutoencoderKL.from_pretrained(tiny_model.path / "vae")
+    samples = list(read_samples(dataset.path))
+    latents = np.concatenate([np.load(path) for path in sorted((encoded.path / "latents").glob("*.npy"))])
+    with torch.no_grad():
+        wanted = vae.encode(to_pixels(samples[11].image)[None]).latent_dist.mode() * vae.config["scaling_factor"]
+    assert latents.shape == (COUNT, 4, 4, 4)
+    assert latents[11] == pytest.approx(wanted[0].numpy(), abs=1e-5)
+    assert [row.key for row in read_rows(encoded.path, "00001")] == [s.row.key for s in samples[SHARD : 2 * SHARD]]
+
+
+def test_embeddings_and_the_empty_caption_fit_the_unet(tmp_path: Path, dataset: Folder, tiny_model: Folder) -> None:
+    encoded = encode(tmp_path, dataset, tiny_model, dtype="float16")
+    text = np.load(encoded.path / "text" / "00000.npy", mmap_mode="r")
+    assert text.shape == (SHARD, 32, 32)
+    assert text.dtype == np.float16
+    assert np.load(encoded.path / "unconditional.npy").shape == (1, 32, 32)
+
+
+def test_tokens_are_kept_where_the_text_encoder_is_trained(tmp_path: Path, dataset: Folder, tiny_model: Folder) -> None:
+    encoded = encode(tmp_path, dataset, tiny_model, text="tokens")
+    tokens = np.load(encoded.path / "text" / "00000.npy")
+    assert tokens.shape == (SHARD, 32)
+    assert tokens.dtype == np.int32
+    assert encoded.manifest.facts["text"] == "tokens"
+
+
+def test_finished_shards_are_kept_and_the_rest_comes_out_the_same(
+    tmp_path: Path, dataset: Folder, tiny_model: Folder
+) -> None:
+    whole = encode(tmp_path / "whole", dataset, tiny_model)
+    desk = tmp_path / "part" / "encode" / f".{whole.manifest.fingerprint}" / "out"
+    shutil.copytree(whole.path, desk, ignore=shutil.ignore_patterns("manifest.json", "run.json", "00002.*"))
+    kept = (desk / "latents" / "00000.npy").stat()
+    again = encode(tmp_path / "part", dataset, tiny_model)
+    assert again.digest == whole.digest
+    assert (again.path / "latents" / "00000.npy").stat().st_mtime_ns == kept.st_mtime_ns
+
+
+def test_pixels_are_between_minus_one_and_one() -> None:
+    data = io.BytesIO()
+    Image.new("L", (4, 2), 255).save(data, "PNG")
+    pixels = to_pixels(data.getvalue())
+    assert pixels.shape == (3, 2, 4)
+    assert pixels.unique().tolist() == [1.0]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    assert pick_device("auto") == "cpu"
+    with pytest.raises(InputError, match=r"encode\.device: cuda.*Accepted: auto or cpu"):
+        pick_device("cuda")
