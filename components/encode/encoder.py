@@ -14,6 +14,7 @@ from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from platen.components.encode.settings import EncodeSettings
+from platen.devices import pick_device
 from platen.errors import InputError
 
 
@@ -22,7 +23,7 @@ class Encoder:
 
     def __init__(self, base: Path, settings: EncodeSettings) -> None:
         torch.set_num_threads(settings.threads)
-        self.device = torch.device(pick_device(settings.device))
+        self.device = torch.device(pick_device(settings.device, "encode.device"))
         self.dtype = np.dtype(settings.dtype)
         self.keeps_tokens = settings.text == "tokens"
         self.vae: Any = self._load(AutoencoderKL, base, "vae")
@@ -62,15 +63,6 @@ class Encoder:
 
     def _stored(self, tensor: torch.Tensor) -> np.ndarray:
         return tensor.float().cpu().numpy().astype(self.dtype)
-
-
-def pick_device(wanted: str) -> str:
-    """The device by name; auto is cuda where there is one."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("encode.device: cuda, but no CUDA device is there. Accepted: auto or cpu")
-    return wanted
 
 
 def to_pixels(data: bytes) -> torch.Tensor:

@@ -24,16 +24,15 @@ def read_outside(settings: EvaluateSettings, inputs: Inputs, workspace: str) -> 
 
 def evaluate(settings: EvaluateSettings, inputs: Inputs, place: Place) -> Outcome:
     """Look at every picture once, take every measure, write the report."""
-    import torch
-
     from platen.components.evaluate.pictures import read_generated
     from platen.components.evaluate.report import look, measure
-    from platen.components.evaluate.towers import Judge, fixed_threads
+    from platen.components.evaluate.towers import Judge
+    from platen.devices import fixed_threads, pick_device
 
     model, dataset = inputs["model"], inputs["dataset"]
     generated = read_generated(inputs["generated"], model)
     with fixed_threads(settings.threads):
-        judge = Judge(model.path / "clip", "cuda" if torch.cuda.is_available() else "cpu")
+        judge = Judge(model.path / "clip", pick_device("auto", "evaluate"))
         seen = look(generated, dataset, judge, settings)
         measured = measure(seen, model, dataset, judge, settings, place.out)
     digests = {name: inputs[name].digest for name in STAGE.inputs}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -166,14 +165,3 @@ def read_eye(name: str, config: Any, device: str) -> Eye:
 def unit(vectors: Tensor) -> Tensor:
     """Vectors (n, d) scaled to length 1."""
     return nn.functional.normalize(vectors, dim=-1)
-
-
-@contextmanager
-def fixed_threads(count: int) -> Iterator[None]:
-    """Compute with this many threads: the order of sums, and so the last bits, depend on it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from PIL import Image
 
 from platen.components.generate.prompts import Prompt
+from platen.devices import pick_device
 from platen.errors import InputError
 from platen.telemetry import log
 
@@ -29,7 +29,7 @@ def load_pipeline(model: Path, precision: str) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{model}: not a model that diffusers loads: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
+    return pipeline.to(pick_device("auto", "generate"))
 
 
 def sample_pictures(
@@ -59,14 +59,3 @@ def sample_pictures(
     if any(getattr(output, "nsfw_content_detected", None) or []):
         log.warning("the model's safety checker blacked out pictures of: %s", ", ".join(p.prompt for p in prompts))
     return list(output.images)
-
-
-@contextmanager
-def fixed_threads(count: int) -> Iterator[None]:
-    """Compute with this many threads: the order of sums, and so the last bits, depend on it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

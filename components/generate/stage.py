@@ -40,7 +40,8 @@ def generate(settings: GenerateSettings, inputs: Inputs, place: Place) -> Outcom
 def make_pictures(settings: GenerateSettings, model: Folder, out: Path, prompts: Sequence[Prompt]) -> None:
     """Write the picture of each prompt below `out`."""
     from platen.components.generate.pictures import file_of, write_picture
-    from platen.components.generate.sampling import fixed_threads, load_pipeline, sample_pictures
+    from platen.components.generate.sampling import load_pipeline, sample_pictures
+    from platen.devices import fixed_threads
 
     with fixed_threads(settings.threads), progress("making pictures", len(prompts), "pictures") as advance:
         pipeline = load_pipeline(model.path, settings.precision)

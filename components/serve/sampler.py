@@ -16,6 +16,7 @@ from PIL.Image import Image
 from PIL.PngImagePlugin import PngInfo
 
 from platen.components.serve.engine import Job
+from platen.devices import pick_device
 from platen.errors import InputError
 
 WARM_UP_STEPS = 2
@@ -83,7 +84,7 @@ def load(folder: Path, digest: str, device: str, precision: str) -> DiffusionSam
     quieten()
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    place = pick_device(device)
+    place = pick_device(device, "serve.device")
     try:
         pipeline = diffusers.DiffusionPipeline.from_pretrained(
             folder, torch_dtype=getattr(torch, precision), local_files_only=True, use_safetensors=True
@@ -97,15 +98,6 @@ def load(folder: Path, digest: str, device: str, precision: str) -> DiffusionSam
             )
     pipeline.set_progress_bar_config(disable=True)
     return DiffusionSampler(pipeline.to(place), digest)
-
-
-def pick_device(device: str) -> str:
-    """The device to compute on. Raises InputError where "cuda" is asked for and there is none."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("serve.device: 'cuda', but no CUDA device is usable here. Accepted: auto, cpu.")
-    return device
 
 
 def encode_png(image: Image, job: Job, digest: str) -> bytes:

@@ -9,11 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from platen.components.encode.encoder import pick_device, to_pixels
+from platen.components.encode.encoder import to_pixels
 from platen.components.encode.settings import EncodeSettings
 from platen.components.encode.stage import STAGE
 from platen.dataset import read_rows, read_samples
-from platen.errors import InputError
 from platen.stage import Folder, run_stage
 from tests.components.encode.shapes import COUNT, SHARD, commit_shapes
 
@@ -76,10 +75,3 @@ def test_pixels_are_between_minus_one_and_one() -> None:
     pixels = to_pixels(data.getvalue())
     assert pixels.shape == (3, 2, 4)
     assert pixels.unique().tolist() == [1.0]
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_gpu_that_is_not_there_is_refused() -> None:
-    assert pick_device("auto") == "cpu"
-    with pytest.raises(InputError, match=r"encode\.device: cuda.*Accepted: auto or cpu"):
-        pick_device("cuda")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import torch
 
 from platen.components.generate.prompts import Prompt
-from platen.components.generate.sampling import fixed_threads, load_pipeline, sample_pictures
+from platen.components.generate.sampling import load_pipeline, sample_pictures
+from platen.devices import fixed_threads
 from platen.errors import InputError
 
 PROMPTS = [Prompt(prompt=f"a {colour} circle", seed=seed) for seed, colour in enumerate(["red", "blue", "green"])]
@@ -40,11 +40,3 @@ def test_the_size_is_the_models_or_the_one_asked_for(pipeline):
 def test_a_folder_that_is_no_model_is_named(tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path}: not a model that diffusers loads"):
         load_pipeline(tmp_path, "float32")
-
-
-def test_the_number_of_threads_is_put_back():
-    before = torch.get_num_threads()
-    with pytest.raises(RuntimeError), fixed_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise RuntimeError
-    assert torch.get_num_threads() == before
