@@ -1,11 +1,9 @@
-"""Where models compute, and with how many threads. Needs torch; imported by the stages that have it."""
+"""Where models compute, and with how many threads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 from platen.errors import InputError
 
@@ -15,6 +13,8 @@ def pick_device(wanted: str, field: str) -> str:
 
     Raises InputError that names the setting (`field`) where cuda is asked for and there is none.
     """
+    import torch
+
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cuda" and not torch.cuda.is_available():
@@ -25,6 +25,8 @@ def pick_device(wanted: str, field: str) -> str:
 @contextmanager
 def fixed_threads(count: int) -> Iterator[None]:
     """Compute with this many threads: the order of sums, and so the last bits, depend on it."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -59,7 +59,11 @@ def write_folder(model: Denoiser, state: dict[str, Tensor], base: Path, out: Pat
     if missing:
         raise ExportError(f"{len(missing)} weights differ between the model and its export: {sorted(missing)[:3]}")
     parts = ["unet", "text_encoder"] if with_text_encoder else ["unet"]
-    shutil.copytree(base, out, ignore=shutil.ignore_patterns("manifest.json", "run.json", *(f"{p}/*" for p in parts)))
+    shutil.rmtree(out, ignore_errors=True)  # a half-written one of a killed attempt
+    for item in base.iterdir():
+        if item.is_dir() and item.name not in parts:
+            shutil.copytree(item, out / item.name)
+    shutil.copy(base / "model_index.json", out / "model_index.json")
     trained.unet.save_pretrained(out / "unet")  # type: ignore[operator]
     if with_text_encoder:
         trained.text_encoder.save_pretrained(out / "text_encoder")  # type: ignore[union-attr, operator]

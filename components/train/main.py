@@ -6,8 +6,10 @@ torchrun --nproc-per-node 2 -m platen.components.train.main JOB.json
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import deepspeed
@@ -19,12 +21,12 @@ from pydantic import BaseModel
 from platen.components.train.data import Encoded, Order
 from platen.components.train.ema import Ema
 from platen.components.train.export import export
-from platen.components.train.model import build_partitioned, pick_device
+from platen.components.train.model import build_partitioned, check_base, rank_device
 from platen.components.train.objective import Objective
 from platen.components.train.settings import TrainSettings
 from platen.components.train.trainer import Trainer
 from platen.components.train.zero import bundle_small_modules, engine_config, held_counts, init_processes, whole_count
-from platen.errors import PlatenError
+from platen.errors import PlatenError, ProcessError
 from platen.manifest import canonical
 from platen.processes import die_with_parent
 from platen.storage import write_file
@@ -48,10 +50,22 @@ def main(path: str) -> None:
     try:
         run(job)
     except PlatenError as error:
-        failure = {"type": type(error).__name__, "message": str(error)}
-        write_file(job.work / "error.json", json.dumps(failure).encode())
-        log.error("%s", error)
+        leave_error(job.work, type(error).__name__, str(error))
         sys.exit(error.exit_code)
+    except Exception as error:
+        said = "".join(traceback.format_exception(error))
+        leave_error(job.work, ProcessError.__name__, f"rank {os.environ.get('RANK', '?')} failed:\n{said}")
+        raise
+
+
+def leave_error(work: Path, kind: str, message: str) -> None:
+    """Leave a rank's error for whoever started the run: torchrun tells neither its class nor its words.
+
+    The first one counts: the other ranks then fail for having lost a peer.
+    """
+    if not (work / "error.json").exists():
+        write_file(work / "error.json", json.dumps({"type": kind, "message": message}).encode())
+    log.error("%s", message)
 
 
 def run(job: Job) -> None:
@@ -79,11 +93,13 @@ def build(job: Job) -> Trainer:
     settings = job.settings
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    device = pick_device()
-    init_processes()
     data = Encoded(job.encoded)
+    trains_text = data.unconditional.ndim == 1
+    check_base(job.base, with_text_encoder=trains_text)
+    device = rank_device()
+    init_processes()
     config = engine_config(settings)
-    model = build_partitioned(job.base, config, with_text_encoder=data.unconditional.ndim == 1)
+    model = build_partitioned(job.base, config, with_text_encoder=trains_text)
     if settings.gradient_checkpointing:
         model.unet.enable_gradient_checkpointing()  # type: ignore[operator]
     bundle_small_modules(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from platen.components.train.zero import load_whole
 from platen.errors import InputError
+
+UNET_WEIGHTS, TEXT_WEIGHTS = "diffusion_pytorch_model.safetensors", "model.safetensors"
 
 
 class Denoiser(nn.Module):
@@ -37,6 +40,15 @@ class Denoiser(nn.Module):
         return prediction
 
 
+def check_base(base: Path, *, with_text_encoder: bool) -> None:
+    """Raise InputError that names the first file that training needs and the base model lacks."""
+    parts = {"unet": UNET_WEIGHTS, **({"text_encoder": TEXT_WEIGHTS} if with_text_encoder else {})}
+    needed = [base / part / name for part, weights in parts.items() for name in ("config.json", weights)]
+    for path in (*needed, base / "scheduler" / "scheduler_config.json"):
+        if not path.is_file():
+            raise InputError(f"{path}: missing; the base model must be a diffusers folder with safetensors weights")
+
+
 def build_partitioned(base: Path, config: dict[str, Any], *, with_text_encoder: bool) -> Denoiser:
     """The base model's weights, split over the ranks as they are loaded: no rank ever holds all of them."""
     with deepspeed.zero.Init(config_dict_or_path=config):
@@ -53,25 +65,21 @@ def build_empty(base: Path, *, with_text_encoder: bool) -> Denoiser:
 
 
 def read_weights(base: Path, *, with_text_encoder: bool) -> dict[str, Tensor]:
-    """The weights of a diffusers folder by the Denoiser's names. Raises InputError where a file is missing."""
-    state = _read_part(base / "unet" / "diffusion_pytorch_model.safetensors", "unet")
+    """The weights of a diffusers folder by the Denoiser's names."""
+    state = _read_part(base / "unet" / UNET_WEIGHTS, "unet")
     if with_text_encoder:
-        state |= _read_part(base / "text_encoder" / "model.safetensors", "text_encoder")
+        state |= _read_part(base / "text_encoder" / TEXT_WEIGHTS, "text_encoder")
     return state
 
 
 def _read_part(path: Path, prefix: str) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise InputError(f"{path}: missing; the base model must be a diffusers folder with safetensors weights")
     return {f"{prefix}.{name}": tensor for name, tensor in load_file(path).items()}
 
 
-def pick_device() -> torch.device:
+def rank_device() -> torch.device:
     """This rank's GPU, or the CPU where there is none."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    import os
-
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     torch.cuda.set_device(device)
     return device

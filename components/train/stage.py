@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 from platen.components.train.local import run_torchrun
 from platen.components.train.schedule import learning_rate
@@ -18,7 +17,6 @@ LAST = 50  # steps over which the last loss is averaged: a single step's is most
 def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     """Run the training processes, then take over their export and its history."""
     work = place.scratch
-    shutil.rmtree(work / "export", ignore_errors=True)  # a half-written one of a killed attempt
     job = work / "job.json"
     paths = {"encoded": str(inputs["encoded"].path.resolve()), "base": str(inputs["base"].path.resolve())}
     write_file(job, canonical({"settings": dict(settings), "work": str(work.resolve()), **paths}))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from platen.components.train.checkpoint import newest_whole
 from platen.errors import InputError
 from tests.components.train.small_run import run, settings, write_job
 
@@ -77,13 +78,15 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 
 def test_a_broken_checkpoint_is_passed_over(two_ranks: Path, encoded: Path, base: Path, tmp_path: Path) -> None:
-    run(tmp_path, encoded, base, settings(steps=16))
-    newest = tmp_path / "checkpoints" / "00000016" / "ema-1.pt"
+    run(tmp_path, encoded, base, settings())
+    checkpoints = tmp_path / "checkpoints"
+    newest = checkpoints / "00000020" / "ema-1.pt"
     newest.write_bytes(newest.read_bytes()[:-1])
-    chosen = settings(keep_checkpoints=9)
-    resumed = run(tmp_path, encoded, base, chosen)
-    assert resumed["losses"][:8] == pytest.approx(result(two_ranks)["losses"][:8], rel=1e-5)
-    assert (tmp_path / "checkpoints" / "00000008").exists()
+    assert newest_whole(checkpoints, ranks=2) == checkpoints / "00000016"
+    assert newest_whole(checkpoints, ranks=3) is None
+    resumed = run(tmp_path, encoded, base, settings())
+    assert resumed["losses"] == pytest.approx(result(two_ranks)["losses"], rel=1e-5)
+    assert weights(tmp_path) == weights(two_ranks)
 
 
 def test_bf16_trains_and_exports(encoded: Path, base: Path, tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_bf16_trains_and_exports(encoded: Path, base: Path, tmp_path: Path) -> N
 
 def test_a_missing_weight_file_is_named(encoded: Path, tmp_path: Path) -> None:
     (tmp_path / "base" / "unet").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"diffusion_pytorch_model\.safetensors|unet"):
+    with pytest.raises(InputError, match=r"unet/config\.json: missing; the base model must be"):
         run(tmp_path / "work", encoded, tmp_path / "base", settings(steps=1))
 
 
