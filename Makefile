@@ -30,7 +30,7 @@ demo: install ## from drawn pictures to a released model, on this machine (RUN=r
 
 .PHONY: serve
 serve: install ## serve what the demo released, with a page at http://127.0.0.1:8000
-	@$(BIN)/platen serve --workspace $(RUN)/workspace
+	@$(BIN)/platen serve --settings examples/demo.yaml --workspace $(RUN)/workspace
 
 ##— change it
 .PHONY: test
