@@ -49,7 +49,7 @@ def settings_for(folder: Path, port: int) -> dict:
             "urls": "run/sample/urls.csv",
             "allow_hosts": [f"localhost:{port}"],
             "shard_size": 32,
-            "deadline": 4,
+            "deadline": 8,
             "max_bytes": 1_000_000,
         },
         "clean_images": {"resolution": 32, "min_side": 48, "format": "png"},
@@ -108,22 +108,24 @@ def kill_within(folder: Path, stage: str) -> None:
     """Kill the demo with -9 in the middle of a stage.
 
     A quick stage may commit before the kill arrives, and of two that stand side by side the other may have run first:
-    then its output is deleted, and it is tried again.
+    then its output is deleted, and it is tried again, now a moment after its task was started.
     """
-    for _ in range(20):
+    for attempt in range(20):
         for manifest in (folder / "ws" / stage).glob(f"[0-9a-f]*/{MANIFEST}"):
             shutil.rmtree(manifest.parent)
-        kill_at_work(folder, stage)
+        kill_at_work(folder, stage, attempt)
         if not any((folder / "ws" / stage).glob(f"[0-9a-f]*/{MANIFEST}")):
             return
     raise AssertionError(f"{stage} was always done before the kill:\n{(folder / 'demo.log').read_text()}")
 
 
-def kill_at_work(folder: Path, stage: str) -> None:
+def kill_at_work(folder: Path, stage: str, attempt: int) -> None:
     """Start the demo, and kill it with -9 when a stage is seen at work; some are over before they are seen."""
+    (folder / "run" / "kfp.log").unlink(missing_ok=True)
     process = start_demo(folder)
     while process.poll() is None:
-        if at_work(folder / "ws" / stage):
+        if at_work(folder / "ws" / stage) if attempt < 2 else has_started(folder, stage):
+            time.sleep(0.02 * max(0, attempt - 2))
             process.send_signal(signal.SIGKILL)
             process.wait()
             wait_for_the_rest_to_die(folder)
@@ -136,6 +138,13 @@ def at_work(stage: Path) -> bool:
     if stage.name == "train":
         return any(stage.glob(".*/scratch/checkpoints/[0-9]*"))
     return any(stage.glob(".*/out"))
+
+
+def has_started(folder: Path, stage: str) -> bool:
+    """Whether kfp has said that it starts the stage's task."""
+    log = folder / "run" / "kfp.log"
+    said = log.read_text().splitlines() if log.exists() else []
+    return any("Executing task" in line and f"'{stage.replace('_', '-')}'" in line for line in said)
 
 
 def wait_for_the_rest_to_die(folder: Path) -> None:
