@@ -8,7 +8,6 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 from platen import errors, records
@@ -41,7 +40,7 @@ def run_content(settings: str, workspace: str, run: str) -> None:
     os.environ[RUNNER] = str(os.getpid())
     root = Path(run) / "kfp"
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root.resolve()), raise_on_error=True)
-    with (Path(run) / RAW_LOG).open("w", encoding="utf-8") as raw, only_marked_lines(raw):
+    with (Path(run) / RAW_LOG).open("w", encoding="utf-8") as raw, contextlib.redirect_stdout(_Tee(raw)):
         warnings.simplefilter("ignore")  # kfp warns that an image of ours might not have Python
         try:
             content(settings=settings, workspace=workspace, run=run)
@@ -59,15 +58,8 @@ def clear_records(run: str) -> None:
             path.unlink()
 
 
-@contextlib.contextmanager
-def only_marked_lines(raw: io.TextIOBase | io.TextIOWrapper) -> Iterator[None]:
-    """Send what is printed to `raw`, and the lines that a stage marked as its own to the terminal too."""
-    with contextlib.redirect_stdout(_Tee(raw)):
-        yield
-
-
 class _Tee(io.TextIOBase):
-    """A standard output that copies marked lines to the real standard error."""
+    """A standard output that keeps everything in `raw`, and shows the lines that a stage marked as its own."""
 
     def __init__(self, raw: io.TextIOBase | io.TextIOWrapper) -> None:
         self.raw = raw

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 from transformers import CLIPTokenizer
 
@@ -22,18 +23,11 @@ def train_tokenizer(captions: Sequence[str], vocabulary: int, tokens: int) -> CL
         tokens: Length that captions are padded or cut to.
     """
     empty = CLIPTokenizer(model_max_length=tokens)
-    letters = byte_letters(empty)
+    letters = sorted(ByteLevel.alphabet())  # the characters that stand for bytes, in one fixed order
     merges = learn_merges(captions, empty, vocabulary - 2 * len(letters) - 2)
     words = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges), START, END]
     vocab = {word: number for number, word in enumerate(dict.fromkeys(words))}
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=tokens)
-
-
-def byte_letters(tokenizer: CLIPTokenizer) -> list[str]:
-    """The 256 characters that stand for bytes, in one fixed order."""
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    return sorted(ByteLevel.alphabet())
 
 
 def learn_merges(captions: Sequence[str], like: CLIPTokenizer, most: int) -> list[tuple[str, str]]:
