@@ -9,7 +9,8 @@ PlatenError
 └── PlatformError         exit 1: ours, or the machine's
     ├── StorageError      reading or writing failed: disk full, no permission, object store away
     ├── ProcessError      a process that a stage started (training, server) failed
-    └── ExportError       a model that was written is not the model that was trained
+    ├── ExportError       a model that was written is not the model that was trained
+    └── ClusterError      Kubernetes refused, cannot be reached, or does not do what it was asked
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class ProcessError(PlatformError):
 
 class ExportError(PlatformError):
     """A model that was written is not the model that was trained."""
+
+
+class ClusterError(PlatformError):
+    """Kubernetes refused, cannot be reached, or does not do what it was asked."""
 
 
 def revive(name: str, message: str) -> PlatenError:

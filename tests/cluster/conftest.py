@@ -1,0 +1,77 @@
+"""What tests on a real cluster share: a connection to the one that KUBECONFIG names, and a namespace of their own.
+
+They run one after the other (one xdist group): they share a node.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from platen.cluster import Cluster, connect
+from platen.images import image
+from tests.cluster.namespaces import new_namespace
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One group, so that they never run beside each other."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The cluster that KUBECONFIG names. Skips where there is none."""
+    if not os.environ.get("KUBECONFIG"):
+        pytest.skip("no cluster: set KUBECONFIG (make kind-up starts one)")
+    return connect()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[Cluster]:
+    """A connection whose namespace is new, and gone after the test."""
+    with new_namespace(cluster) as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def node_images(cluster: Cluster) -> set[str]:
+    """Names of the images that the nodes hold, as `platen/train:0.1.0`."""
+    nodes = cluster.items("/api/v1/nodes")
+    names = [name for node in nodes for held in node["status"].get("images", []) for name in held.get("names", [])]
+    return {name.removeprefix("docker.io/") for name in names}
+
+
+@pytest.fixture
+def needs_image(node_images: set[str]) -> Callable[[str], str]:
+    """Call it with a stage's name: skips where the nodes do not hold its image."""
+
+    def check(stage: str) -> str:
+        if image(stage) not in node_images:
+            pytest.skip(f"{image(stage)} is not on the nodes: make images, then load it")
+        return image(stage)
+
+    return check
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """A new bucket on the emulator that STORAGE_EMULATOR_HOST names, as gs://NAME. Skips where there is none."""
+    if not os.environ.get("STORAGE_EMULATOR_HOST"):
+        pytest.skip("no storage emulator: set STORAGE_EMULATOR_HOST")
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    client = storage.Client(project="test", credentials=AnonymousCredentials())
+    made = client.create_bucket(f"platen-{uuid.uuid4().hex[:10]}")
+    yield f"gs://{made.name}"
+    for blob in client.list_blobs(made):
+        blob.delete()
+    made.delete()
