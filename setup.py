@@ -2,4 +2,6 @@
 
 from setuptools import find_packages, setup
 
-setup(packages=["platen", *(f"platen.{name}" for name in find_packages(include=["components*", "pipelines*"]))])
+PARTS = find_packages(include=["components*", "pipelines*"])
+
+setup(packages=[*find_packages(include=["platen", "platen.*"]), *(f"platen.{name}" for name in PARTS)])

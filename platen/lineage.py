@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from platen.errors import CorruptError
-from platen.manifest import check_files
 from platen.stage import Folder, open_folder
+from platen.storage import store_for
 
 
 @dataclass(frozen=True)
@@ -48,5 +48,5 @@ def _walk(folder: Folder, role: str, depth: int, seen: set[str]) -> Iterator[Lin
 def verify(uri: str) -> int:
     """Hash every file of a committed folder again; the number of files. Raises CorruptError for one that differs."""
     folder = open_folder(uri)
-    check_files(folder.path, folder.manifest.files, uri)
+    store_for(uri).verify(uri, folder.manifest)
     return len(folder.manifest.files)

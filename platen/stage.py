@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Generic
 
@@ -30,28 +31,35 @@ from platen.manifest import (
     Manifest,
     Source,
     canonical,
-    check_files,
     decode,
     fingerprint,
     list_files,
 )
 from platen.settings import S
-from platen.storage import LocalStore, join, saving, store_for
+from platen.storage import LocalStore, join, saving, scratch, store_for
 from platen.telemetry import log
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A committed folder: its URI, its manifest, and where its files can be read."""
+    """A committed folder: its URI, its manifest, and, once they are asked for, its files."""
 
     uri: str
     manifest: Manifest
-    path: Path
+
+    @cached_property
+    def path(self) -> Path:
+        """Where its files can be read; they are downloaded when this is first asked."""
+        return store_for(self.uri).fetch(self.uri, self.manifest)
 
     @property
     def digest(self) -> str:
         """The digest of the manifest, which covers every file."""
         return self.manifest.digest
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of one small file beside or below the manifest, from the store itself; None where it is absent."""
+        return store_for(self.uri).read(join(self.uri, name))
 
 
 Inputs = Mapping[str, Folder]
@@ -59,15 +67,23 @@ Inputs = Mapping[str, Folder]
 
 @dataclass
 class Place:
-    """Where a stage works: `out` is what gets committed, `scratch` survives a crash and is deleted at the commit.
+    """Where a stage works.
 
-    `outside` is what the stage's own `outside` function said: what the fingerprint stands for, also where a log or a
-    folder has grown since.
+    Attributes:
+        out: What gets committed.
+        scratch: Local; survives a crash, deleted at the commit.
+        workspace: Local path or bucket prefix.
+        shared: URI for unfinished work that every node of the stage reaches, and that the next attempt finds also
+            where it runs on another node; deleted at the commit.
+        observed: What goes to run.json.
+        outside: What the stage's own `outside` function said: what the fingerprint stands for, also where a log or a
+            folder has grown since.
     """
 
     out: Path
     scratch: Path
     workspace: str
+    shared: str
     observed: dict[str, Json] = field(default_factory=dict)
     outside: Mapping[str, Json] = field(default_factory=dict)
 
@@ -151,8 +167,11 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
         if found is not None:
             return Result(found, cached=True, seconds=time.monotonic() - started)
         for folder in opened.values():
-            check_files(folder.path, folder.manifest.files, folder.uri)
-        with saving(uri), _working(desk, workspace, keep=stage.resumable) as place:
+            _check(folder)
+        with (
+            saving(uri, _other(workspace)),
+            _working(desk, workspace, _shared(desk, uri), keep=stage.resumable) as place,
+        ):
             place.outside = outside
             outcome = stage.work(settings, opened, place)
             manifest = Manifest(
@@ -171,6 +190,7 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
             seconds = time.monotonic() - started
             _write_run(place, seconds)
         store_for(uri).commit(place.out, uri, manifest)
+        store_for(uri).remove(place.shared)
     return Result(open_folder(uri, workspace), cached=False, seconds=seconds)
 
 
@@ -188,12 +208,8 @@ def wanted_inputs(stage: Stage[S], inputs: Mapping[str, str]) -> dict[str, str]:
 
 def find(uri: str) -> Folder | None:
     """A committed folder, or None where there is no manifest. Raises CorruptError for a manifest that is none."""
-    store = store_for(uri)
-    data = store.read(join(uri, MANIFEST))
-    if data is None:
-        return None
-    manifest = decode(data, join(uri, MANIFEST))
-    return Folder(uri, manifest, store.fetch(uri, manifest))
+    data = store_for(uri).read(join(uri, MANIFEST))
+    return None if data is None else Folder(uri, decode(data, join(uri, MANIFEST)))
 
 
 def open_folder(uri: str, workspace: str = "") -> Folder:
@@ -228,9 +244,30 @@ def _maker(stage: Stage[S]) -> Maker:
 
 def _desk(workspace: str, stage: str, name: str) -> Path:
     """Where unfinished work lies: on the workspace's own file system, so that the commit is a rename."""
-    if isinstance(store_for(workspace), LocalStore):
-        return Path(workspace) / stage / f".{name}"
-    return Path(os.environ.get("PLATEN_SCRATCH", "/tmp/platen")) / stage / f".{name}"  # noqa: S108
+    return (Path(workspace) if _is_local(workspace) else scratch()) / stage / f".{name}"
+
+
+def _shared(desk: Path, uri: str) -> str:
+    """Where unfinished work lies that all nodes of a stage share: beside what will be committed."""
+    folder, _, name = uri.rpartition("/")
+    return str(desk / "scratch") if _is_local(uri) else join(folder, f".{name}")
+
+
+def _is_local(uri: str) -> bool:
+    return isinstance(store_for(uri), LocalStore)
+
+
+def _other(workspace: str) -> str:
+    """What to set so that unfinished work lies on another disk."""
+    return "workspace" if _is_local(workspace) else "PLATEN_SCRATCH"
+
+
+def _check(folder: Folder) -> None:
+    """Every file of an input is what its manifest says; what has to be downloaded is checked as it arrives."""
+    if _is_local(folder.uri):
+        store_for(folder.uri).verify(folder.uri, folder.manifest)
+    else:
+        _ = folder.path
 
 
 @contextmanager
@@ -257,9 +294,9 @@ def _alone(desk: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _working(desk: Path, workspace: str, *, keep: bool) -> Iterator[Place]:
+def _working(desk: Path, workspace: str, shared: str, *, keep: bool) -> Iterator[Place]:
     """The place of one attempt. What it wrote stays only for a stage that goes on from there: disks run full."""
-    place = Place(desk / "out", desk / "scratch", workspace)
+    place = Place(desk / "out", desk / "scratch", workspace, shared)
     if not keep:
         shutil.rmtree(place.out, ignore_errors=True)
     place.out.mkdir(exist_ok=True)

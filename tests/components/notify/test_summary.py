@@ -137,6 +137,6 @@ def test_facts_of_another_shape_are_null(tmp_path: Path) -> None:
     evidence = gather(run, workspace)
     folder = evidence.folders["ingest"]
     odd = folder.manifest.model_copy(update={"facts": {"zero": [3], "verdict": None, "steps": "many"}})
-    folders = {"train": type(folder)(folder.uri, odd, folder.path)}
+    folders = {"train": type(folder)(folder.uri, odd)}
     summary = summarise(Evidence(run, evidence.records, folders, ()), {}, None, "", "report.html")
     assert summary.zero is None and summary.train is None

@@ -128,7 +128,7 @@ def test_part_of_another_shape_is_left_out_and_the_others_stay(
 ) -> None:
     folder = evidence.folders["evaluate"]
     (tmp_path / "report.json").write_text('{"fid": 3, "bias": {"colour": {"values": [{}]}}}')
-    folders = {**evidence.folders, "evaluate": Folder(folder.uri, folder.manifest, tmp_path)}
+    folders = {**evidence.folders, "evaluate": Folder(str(tmp_path), folder.manifest)}
     outline = Outline(render(summary, Evidence(evidence.run, evidence.records, folders, ())))
     assert outline.words.count("has another shape than expected") == 2
     shown = [at.get("id") for tag, at in outline.tags if tag == "section"]

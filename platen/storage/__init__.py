@@ -1,0 +1,10 @@
+"""Where committed folders lie: a local path, or a bucket.
+
+A store knows nothing of stages. Its one promise is the commit: a folder is seen whole, with its manifest, or not at
+all, and the first commit of a name wins.
+"""
+
+from platen.storage.local import LocalStore, saving, write_file
+from platen.storage.store import Store, join, scratch, store_for
+
+__all__ = ["LocalStore", "Store", "join", "saving", "scratch", "store_for", "write_file"]
