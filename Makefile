@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 RUN ?= runs/demo
+DOCKER ?= docker
 PYTEST_ARGS ?=
 export TOKENIZERS_PARALLELISM = false
 
@@ -32,17 +33,36 @@ demo: install ## from drawn pictures to a released model, on this machine (RUN=r
 serve: install ## serve what the demo released, with a page at http://127.0.0.1:8000
 	@$(BIN)/platen serve --settings examples/demo.yaml --workspace $(RUN)/workspace
 
+##— put it on a cluster
+.PHONY: images
+images: ## build the container images (REGISTRY=platen TAG=version PUSH=1 DOCKER=docker NETWORK=)
+	@DOCKER=$(DOCKER) images/build.sh
+
+.PHONY: kind-up
+kind-up: ## a Kubernetes cluster in Docker with the training operator, and our images in it
+	@DOCKER=$(DOCKER) manifests/kind/up.sh
+
+.PHONY: kind-down
+kind-down: ## delete that cluster
+	@kind delete cluster --name platen
+
 ##— change it
 .PHONY: test
 test: check ## all checks and all tests that this machine can run
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
+.PHONY: test-cluster
+test-cluster: install ## the tests on the cluster that KUBECONFIG names, with the images it was given
+	@[ -n "$$KUBECONFIG" ] || { echo "KUBECONFIG is not set; make kind-up starts a cluster"; exit 2; }
+	$(BIN)/python -m pytest tests/cluster $(PYTEST_ARGS)
+
 .PHONY: check
-check: install typed-tree ## format, lint, types, import direction, compiled YAML; writes nothing that is tracked
+check: install typed-tree ## format, lint, types, import direction, Dockerfiles, compiled YAML; writes nothing tracked
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	MYPYPATH=build/typed $(BIN)/mypy -p platen
 	cd build/typed && ../../$(BIN)/lint-imports --config ../../pyproject.toml --no-cache
+	$(BIN)/hadolint images/*/Dockerfile
 	$(BIN)/platen compile --check
 
 .PHONY: fix
@@ -59,9 +79,11 @@ typed-tree:
 
 .PHONY: lock
 lock: install ## resolve the requirements again
-	$(UV) pip compile -q pyproject.toml --all-extras --group dev $(LOCK) -o requirements/dev.txt
-	$(UV) pip compile -q requirements/uv.in $(LOCK) -o requirements/uv.txt
-LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
+	$(UV) pip compile -q pyproject.toml --all-extras --group dev $(LOCK) --upgrade -o requirements/dev.txt
+	$(UV) pip compile -q requirements/uv.in $(LOCK) --upgrade -o requirements/uv.txt
+	$(UV) pip compile -q pyproject.toml --extra pipelines --extra gcs $(LOCK) -c requirements/dev.txt -o requirements/light.txt
+	$(UV) pip compile -q pyproject.toml --all-extras $(LOCK) -c requirements/dev.txt -o requirements/torch.txt
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: clean
 clean: ## remove builds and caches; keeps .venv and runs
