@@ -79,6 +79,7 @@ class Engine:
         self._seconds = 1.0  # a picture takes, smoothed
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         metrics.watch_queue(lambda: self.waiting, self._oldest_wait)
+        metrics.watch_ready(lambda: self.state == "ready")
 
     def start(self) -> None:
         """Start to load the model."""

@@ -35,6 +35,7 @@ class Metrics:
         self.oldest_wait = Gauge(
             "platen_queue_oldest_wait_seconds", "How long the oldest of them has waited.", registry=registry
         )
+        self.ready = Gauge("platen_ready", "1 while requests for pictures are taken, else 0.", registry=registry)
         self.pictures = Counter("platen_pictures", "Pictures that were made.", registry=registry)
         self.step = Histogram(
             "platen_step_duration_seconds", "One denoising step.", buckets=STEP_SECONDS, registry=registry
@@ -49,6 +50,10 @@ class Metrics:
         """Take the state of the queue from these whenever the metrics are read."""
         self.queued.set_function(queued)
         self.oldest_wait.set_function(oldest_wait)
+
+    def watch_ready(self, ready: Callable[[], bool]) -> None:
+        """Take whether requests are taken from this whenever the metrics are read; 0 until then."""
+        self.ready.set_function(ready)
 
     def answered(self, status: int, seconds: float) -> None:
         """Count a request that was answered."""

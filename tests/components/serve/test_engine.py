@@ -71,6 +71,25 @@ def test_each_future_gets_its_own_picture(engine: Engine, sampler: StepSampler) 
     assert results(futures) == [b"a", b"b", b"c"]
 
 
+def test_ready_is_measured_from_the_end_of_loading_until_it_drains() -> None:
+    metrics, loaded = Metrics("platen", "0" * 64), threading.Event()
+
+    def load() -> StepSampler:
+        assert loaded.wait(30)
+        return StepSampler()
+
+    engine = Engine(load, metrics, queue=4)
+    engine.start()
+    assert metrics.registry.get_sample_value("platen_ready") == 0
+    loaded.set()
+    while engine.state == "loading":
+        time.sleep(0.001)
+    assert metrics.registry.get_sample_value("platen_ready") == 1
+    engine.drain()
+    assert metrics.registry.get_sample_value("platen_ready") == 0
+    assert engine.close()
+
+
 def test_requests_take_turns(engine: Engine, sampler: StepSampler) -> None:
     first = engine.submit([job("a1"), job("a2"), job("a3")])
     assert sampler.began.acquire(timeout=30)
