@@ -17,12 +17,12 @@ from platen.telemetry import log
 SAMPLE = "sample"
 
 
-def run_demo(text: str, settings: RunSettings) -> None:
+def run_demo(text: str, settings: RunSettings, *, docker: bool = False) -> None:
     """Draw (unless it is drawn), serve, run; ends by naming what to look at next."""
     folder = Path(settings.run) / SAMPLE
     draw_recorded(settings, folder)
     with serving(folder / "web", settings.sample.host, settings.sample.port):
-        run_content(text, settings.workspace, settings.run)
+        run_content(text, settings.workspace, settings.run, docker=docker)
     log.info("open %s, then try: platen serve --workspace %s", Path(settings.run) / "report.html", settings.workspace)
 
 

@@ -7,25 +7,32 @@ import io
 import os
 import sys
 import time
+import uuid
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platen import errors, records
 from platen.component import RUNNER
 from platen.errors import PlatenError, ProcessError
+from platen.settings import mapping
 from platen.storage import join
 from platen.telemetry import LINE_MARK, MARKED, log
+
+if TYPE_CHECKING:
+    from kfp.local import DockerRunner, SubprocessRunner
 
 RAW_LOG = "kfp.log"  # everything that kfp and the tasks print; the terminal gets Platen's own lines
 
 
-def run_content(settings: str, workspace: str, run: str) -> None:
+def run_content(settings: str, workspace: str, run: str, *, docker: bool = False) -> None:
     """Run the content pipeline and wait for its end.
 
     Args:
         settings: YAML text.
         workspace: Local path.
         run: The run's folder; the records of an earlier run in it are replaced.
+        docker: Each stage in a container of its own image instead of a process.
 
     Raises:
         PlatenError: What the failed stage raised; ProcessError where it died without a record.
@@ -36,17 +43,37 @@ def run_content(settings: str, workspace: str, run: str) -> None:
 
     started = time.time()
     clear_records(run)
-    os.environ["PLATEN_LOG"] = MARKED
-    os.environ[RUNNER] = str(os.getpid())
     root = Path(run) / "kfp"
-    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root.resolve()), raise_on_error=True)
-    with (Path(run) / RAW_LOG).open("w", encoding="utf-8") as raw, contextlib.redirect_stdout(_Tee(raw)):
+    with contextlib.ExitStack() as stack:
+        runner = _containers(stack, settings, workspace, run) if docker else _processes()
+        local.init(runner=runner, pipeline_root=str(root.resolve()), raise_on_error=True)
+        raw = stack.enter_context((Path(run) / RAW_LOG).open("w", encoding="utf-8"))
+        stack.enter_context(contextlib.redirect_stdout(_Tee(raw)))
         warnings.simplefilter("ignore")  # kfp warns that an image of ours might not have Python
         try:
             content(settings=settings, workspace=workspace, run=run)
         except RuntimeError as error:
             raise failure(run) or ProcessError(f"{error}; all that was printed: {Path(run) / RAW_LOG}") from None
     log.info("the run took %.0f s; report: %s", time.time() - started, join(run, "report.html"))
+
+
+def _processes() -> SubprocessRunner:
+    """Tasks as processes of this machine, in this environment; they end when this process does."""
+    from kfp.local import SubprocessRunner
+
+    os.environ["PLATEN_LOG"] = MARKED
+    os.environ[RUNNER] = str(os.getpid())
+    return SubprocessRunner(use_venv=False)
+
+
+def _containers(stack: contextlib.ExitStack, settings: str, workspace: str, run: str) -> DockerRunner:
+    """Tasks as containers; what is left of them is stopped when the run ends."""
+    from platen.pipelines.containers import docker_runner, own_containers
+
+    name = uuid.uuid4().hex[:12]
+    runner = docker_runner(mapping(settings, "settings"), (workspace, run), name)
+    stack.enter_context(own_containers(name))
+    return runner
 
 
 def clear_records(run: str) -> None:

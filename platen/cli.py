@@ -46,6 +46,7 @@ STAGES = {
 SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="The run's settings, a YAML file.")]
 Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Where committed folders lie; else the settings'.")]
 Run = Annotated[str, typer.Option("--run", "-r", help="The run's folder, for its records; else the settings'.")]
+Docker = Annotated[bool, typer.Option("--docker", help="Each stage in a container of its own image.")]
 
 
 def main() -> None:
@@ -157,12 +158,13 @@ def run(
     settings: SettingsFile,
     workspace: Workspace = "",
     run: Run = "",
+    docker: Docker = False,
 ) -> None:
     """Run the content pipeline on this machine."""
     from platen.pipelines.local import run_content
 
     text, chosen = read_settings(settings, workspace, run)
-    run_content(text, chosen.workspace, chosen.run)
+    run_content(text, chosen.workspace, chosen.run, docker=docker)
 
 
 @app.command(rich_help_panel="Runs")
@@ -170,12 +172,13 @@ def demo(
     settings: SettingsFile = Path("examples/demo.yaml"),
     workspace: Workspace = "",
     run: Run = "",
+    docker: Docker = False,
 ) -> None:
     """Draw the sample world, serve its web folder, and run the content pipeline on it."""
     from platen.pipelines.demo import run_demo
 
     text, chosen = read_settings(settings, workspace, run)
-    run_demo(text, chosen)
+    run_demo(text, chosen, docker=docker)
 
 
 @app.command(name="compile", rich_help_panel="Runs")
