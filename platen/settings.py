@@ -113,7 +113,7 @@ def _section_type(annotation: Any) -> type[BaseModel] | None:
 
 
 def document(model: type[BaseModel], indent: int = 0) -> str:
-    """All settings of a type as commented YAML, each at its default."""
+    """All settings of a type as commented YAML, each at its default; a section that is not set, in comments."""
     lines = []
     for name, field in model.model_fields.items():
         pad = "  " * indent
@@ -126,6 +126,8 @@ def document(model: type[BaseModel], indent: int = 0) -> str:
             continue
         value = default.model_dump(mode="json") if isinstance(default, BaseModel) else _plain(field, default)
         lines.append(f"{pad}{name}: {_inline(value)}")
+        if inner is not None and default is None:
+            lines += [f"{pad}# or:", *(f"{pad}# {line}" for line in [f"{name}:", *document(inner, 1).split("\n")])]
     return "\n".join(lines)
 
 

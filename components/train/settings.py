@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from platen.components.train.job_settings import JobSettings
 from platen.settings import Settings
 
 
@@ -34,6 +35,9 @@ class TrainSettings(Settings):
     checkpoint_every: int = Field(500, ge=1, description="steps between two checkpoints", exclude=True)
     keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints that are kept", exclude=True)
     log_every: int = Field(50, ge=1, description="steps between two progress lines", exclude=True)
+    job: JobSettings | None = Field(
+        None, description="train as a PyTorchJob on the cluster; null: on this machine", exclude=True
+    )
 
     @model_validator(mode="after")
     def _batch_divides(self) -> TrainSettings:
@@ -41,5 +45,14 @@ class TrainSettings(Settings):
             raise ValueError(
                 f"global_batch {self.global_batch} is not divisible by ranks {self.ranks} x micro_batch "
                 f"{self.micro_batch}; change one of the three"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pods_hold_the_ranks(self) -> TrainSettings:
+        if self.job and self.job.nodes * self.job.processes_per_node != self.ranks:
+            raise ValueError(
+                f"ranks {self.ranks} is not job.nodes {self.job.nodes} x job.processes_per_node "
+                f"{self.job.processes_per_node}; change one of the three"
             )
         return self

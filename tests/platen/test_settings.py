@@ -26,6 +26,7 @@ class Train(Settings):
     rules: list[Rule] = Field([Rule(metric="fid")], description="rules, each with metric and limit")
     named: dict[str, Rule] = Field({}, description="rules by name")
     depth: int | None = Field(None, description="a number, or null")
+    watched: Rule | None = Field(None, description="a rule, or null")
     undescribed: int = 3
 
     @model_validator(mode="after")
@@ -129,6 +130,7 @@ def test_printed_settings_are_the_defaults_with_their_descriptions() -> None:
     assert parse(Run, text) == Run()
     assert "# a rate above 0" in text and "# how it is trained" in text
     assert yaml.safe_load(text)["train"]["rules"] == [{"metric": "fid", "limit": 0.5}]
+    assert "  watched: null\n  # or:\n  # watched:\n  #   # name of a metric\n  #   metric: null\n" in text
 
 
 @given(st.builds(dict, steps=st.integers(14), learning_rate=st.floats(1e-9, 1), hosts=st.lists(st.text())))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from platen.components.train.job_settings import JobSettings
 from platen.components.train.schedule import learning_rate
 from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
@@ -16,6 +17,30 @@ def test_a_batch_that_does_not_divide_is_refused_with_its_numbers() -> None:
 def test_precision_names_what_is_accepted() -> None:
     with pytest.raises(SettingsError, match=r"run\.yaml: train\.precision: 'fp16'.*Accepted: fp32 or bf16"):
         build(TrainSettings, {"precision": "fp16"}, "run.yaml", "train")
+
+
+def test_pods_that_do_not_hold_the_ranks_are_refused_with_their_numbers() -> None:
+    with pytest.raises(SettingsError, match=r"ranks 2 is not job\.nodes 3 x job\.processes_per_node 1"):
+        build(TrainSettings, {"job": {"nodes": 3}}, "run.yaml", "train")
+
+
+def test_the_job_is_not_part_of_the_models_identity() -> None:
+    assert TrainSettings(job=JobSettings()).model_dump(mode="json") == TrainSettings().model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"memory": "4 gigabytes"}, r"train\.job\.memory: .*'4 gigabytes' is no quantity"),
+        ({"gpu": "the fast one"}, r"train\.job\.gpu: .*no resource name"),
+        ({"secret_env": {"TOKEN": "s3cret"}}, r"train\.job\.secret_env.*SECRET/KEY"),
+        ({"volumes": {"data": "mnt"}}, r"train\.job\.volumes.*not an absolute path"),
+        ({"node": 2}, r"train\.job\.node: unknown setting. Accepted: nodes"),
+    ],
+)
+def test_a_fault_of_the_job_names_its_field(given: dict[str, object], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        build(TrainSettings, {"job": given}, "run.yaml", "train")
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
