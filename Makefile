@@ -5,6 +5,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 RUN ?= runs/demo
 DOCKER ?= docker
+KUBECTL ?= kubectl
 PYTEST_ARGS ?=
 export TOKENIZERS_PARALLELISM = false
 
@@ -41,6 +42,12 @@ images: ## build the container images (REGISTRY=platen TAG=version PUSH=1 DOCKER
 .PHONY: kind-up
 kind-up: ## a Kubernetes cluster in Docker with the training operator, and our images in it
 	@DOCKER=$(DOCKER) manifests/kind/up.sh
+
+.PHONY: manifests
+manifests: ## render both overlays into build/manifests (KUBECTL=kubectl)
+	@mkdir -p build/manifests
+	$(KUBECTL) kustomize manifests/overlays/kind -o build/manifests/kind.yaml
+	$(KUBECTL) kustomize manifests/overlays/gke-gpu -o build/manifests/gke-gpu.yaml
 
 .PHONY: kind-down
 kind-down: ## delete that cluster
