@@ -36,7 +36,7 @@ from platen.manifest import (
     list_files,
 )
 from platen.settings import S
-from platen.storage import LocalStore, join, saving, scratch, store_for
+from platen.storage import is_local, join, saving, scratch, store_for
 from platen.telemetry import log
 
 
@@ -56,6 +56,17 @@ class Folder:
     def digest(self) -> str:
         """The digest of the manifest, which covers every file."""
         return self.manifest.digest
+
+    def part(self, *only: str) -> Path:
+        """Like `path`, where only the files that match one of these shell patterns are needed."""
+        return store_for(self.uri).fetch(self.uri, self.manifest, only)
+
+    def check(self) -> None:
+        """Raise CorruptError unless every file is what the manifest says; a download is checked as it arrives."""
+        if is_local(self.uri):
+            store_for(self.uri).verify(self.uri, self.manifest)
+        else:
+            _ = self.path
 
     def read(self, name: str) -> bytes | None:
         """The bytes of one small file beside or below the manifest, from the store itself; None where it is absent."""
@@ -167,7 +178,7 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
         if found is not None:
             return Result(found, cached=True, seconds=time.monotonic() - started)
         for folder in opened.values():
-            _check(folder)
+            folder.check()
         with (
             saving(uri, _other(workspace)),
             _working(desk, workspace, _shared(desk, uri), keep=stage.resumable) as place,
@@ -244,30 +255,18 @@ def _maker(stage: Stage[S]) -> Maker:
 
 def _desk(workspace: str, stage: str, name: str) -> Path:
     """Where unfinished work lies: on the workspace's own file system, so that the commit is a rename."""
-    return (Path(workspace) if _is_local(workspace) else scratch()) / stage / f".{name}"
+    return (Path(workspace) if is_local(workspace) else scratch()) / stage / f".{name}"
 
 
 def _shared(desk: Path, uri: str) -> str:
     """Where unfinished work lies that all nodes of a stage share: beside what will be committed."""
     folder, _, name = uri.rpartition("/")
-    return str(desk / "scratch") if _is_local(uri) else join(folder, f".{name}")
-
-
-def _is_local(uri: str) -> bool:
-    return isinstance(store_for(uri), LocalStore)
+    return str(desk / "scratch") if is_local(uri) else join(folder, f".{name}")
 
 
 def _other(workspace: str) -> str:
     """What to set so that unfinished work lies on another disk."""
-    return "workspace" if _is_local(workspace) else "PLATEN_SCRATCH"
-
-
-def _check(folder: Folder) -> None:
-    """Every file of an input is what its manifest says; what has to be downloaded is checked as it arrives."""
-    if _is_local(folder.uri):
-        store_for(folder.uri).verify(folder.uri, folder.manifest)
-    else:
-        _ = folder.path
+    return "workspace" if is_local(workspace) else "PLATEN_SCRATCH"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from platen.errors import InputError, StorageError
@@ -71,7 +71,7 @@ class LocalStore:
                 return False
         return True
 
-    def fetch(self, uri: str, manifest: Manifest) -> Path:
+    def fetch(self, uri: str, manifest: Manifest, only: Sequence[str] = ("*",)) -> Path:
         """The folder itself: it is local already."""
         return Path(uri)
 

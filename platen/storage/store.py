@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -35,8 +36,11 @@ class Store(Protocol):
     def commit(self, folder: Path, uri: str, manifest: Manifest) -> bool:
         """Make a local folder appear at `uri` with its manifest; False where another commit was first."""
 
-    def fetch(self, uri: str, manifest: Manifest) -> Path:
-        """A local folder with the files of a committed one; what has to be downloaded is checked as it arrives."""
+    def fetch(self, uri: str, manifest: Manifest, only: Sequence[str] = ("*",)) -> Path:
+        """A local folder with the files of a committed one; what has to be downloaded is checked as it arrives.
+
+        Only files that match one of the shell patterns need be there.
+        """
 
     def verify(self, uri: str, manifest: Manifest) -> None:
         """Hash what lies in the store. Raises CorruptError for the first file that is not what the manifest says."""
@@ -52,6 +56,11 @@ def store_for(uri: str) -> Store:
 
         return GcsStore()
     raise InputError(f"{uri}: no store for {scheme}://. Accepted: a local path, gs://bucket/path")
+
+
+def is_local(uri: str) -> bool:
+    """Whether a URI is a path of this machine."""
+    return isinstance(store_for(uri), LocalStore)
 
 
 def join(uri: str, *parts: str) -> str:
