@@ -9,9 +9,10 @@ from platen import records
 from platen.components.sample.draw import draw
 from platen.components.sample.truth import drawn
 from platen.components.sample.web import serving
-from platen.pipelines.local import run_content
+from platen.pipelines.local import local_folder, run_content
 from platen.pipelines.settings import RunSettings
 from platen.records import Record
+from platen.storage import join
 from platen.telemetry import log
 
 SAMPLE = "sample"
@@ -19,11 +20,11 @@ SAMPLE = "sample"
 
 def run_demo(text: str, settings: RunSettings, *, docker: bool = False) -> None:
     """Draw (unless it is drawn), serve, run; ends by naming what to look at next."""
-    folder = Path(settings.run) / SAMPLE
+    folder = local_folder(settings.run) / SAMPLE
     draw_recorded(settings, folder)
     with serving(folder / "web", settings.sample.host, settings.sample.port):
         run_content(text, settings.workspace, settings.run, docker=docker)
-    log.info("open %s, then try: platen serve --workspace %s", Path(settings.run) / "report.html", settings.workspace)
+    log.info("open %s, then try: platen serve --workspace %s", join(settings.run, "report.html"), settings.workspace)
 
 
 def draw_recorded(settings: RunSettings, folder: Path) -> None:

@@ -16,7 +16,7 @@ from platen import errors, records
 from platen.component import RUNNER
 from platen.errors import PlatenError, ProcessError
 from platen.settings import mapping
-from platen.storage import join
+from platen.storage import is_local, join, scratch, store_for
 from platen.telemetry import LINE_MARK, MARKED, log
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def run_content(settings: str, workspace: str, run: str, *, docker: bool = False
 
     Args:
         settings: YAML text.
-        workspace: Local path.
-        run: The run's folder; the records of an earlier run in it are replaced.
+        workspace: Local path or bucket prefix.
+        run: The run's folder, likewise; the records of an earlier run in it are replaced.
         docker: Each stage in a container of its own image instead of a process.
 
     Raises:
@@ -43,17 +43,18 @@ def run_content(settings: str, workspace: str, run: str, *, docker: bool = False
 
     started = time.time()
     clear_records(run)
-    root = Path(run) / "kfp"
+    folder = local_folder(run)
+    folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         runner = _containers(stack, settings, workspace, run) if docker else _processes()
-        local.init(runner=runner, pipeline_root=str(root.resolve()), raise_on_error=True)
-        raw = stack.enter_context((Path(run) / RAW_LOG).open("w", encoding="utf-8"))
+        local.init(runner=runner, pipeline_root=str((folder / "kfp").resolve()), raise_on_error=True)
+        raw = stack.enter_context((folder / RAW_LOG).open("w", encoding="utf-8"))
         stack.enter_context(contextlib.redirect_stdout(_Tee(raw)))
         warnings.simplefilter("ignore")  # kfp warns that an image of ours might not have Python
         try:
             content(settings=settings, workspace=workspace, run=run)
         except RuntimeError as error:
-            raise failure(run) or ProcessError(f"{error}; all that was printed: {Path(run) / RAW_LOG}") from None
+            raise failure(run) or ProcessError(f"{error}; all that was printed: {folder / RAW_LOG}") from None
     log.info("the run took %.0f s; report: %s", time.time() - started, join(run, "report.html"))
 
 
@@ -76,13 +77,17 @@ def _containers(stack: contextlib.ExitStack, settings: str, workspace: str, run:
     return runner
 
 
+def local_folder(run: str) -> Path:
+    """Where this machine keeps what is not for the run's folder in a bucket: kfp's own files and the raw log."""
+    return Path(run) if is_local(run) else scratch() / "runs" / run.partition("://")[2]
+
+
 def clear_records(run: str) -> None:
     """Forget the stages of an earlier run in the same folder: a summary must not mix two runs."""
-    folder = Path(run) / "stages"
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("*.json"):
-        if path.stem != "sample":
-            path.unlink()
+    store, folder = store_for(run), join(run, "stages")
+    for name in store.list(folder):
+        if name.endswith(".json") and name != "sample.json":
+            store.remove(join(folder, name))
 
 
 class _Tee(io.TextIOBase):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from platen.errors import InputError
+from platen.storage import store_for
 
 SEEDS = 2**32  # what the server takes too
 MAX_LENGTH = 4000  # characters
@@ -24,26 +25,40 @@ class Prompt(BaseModel):
     group: str = Field("", description="a text")
 
 
-def load_prompts(path: Path, first_seed: int) -> list[Prompt]:
+def load_prompts(uri: str, first_seed: int) -> list[Prompt]:
     """The prompts of a file, in order.
 
     Args:
-        path: JSON lines where its name ends in .jsonl, otherwise text. Blank lines are skipped.
+        uri: A path or gs://. JSON lines where its name ends in .jsonl, otherwise text. Blank lines are skipped.
         first_seed: Of the first prompt; a row without a seed takes `first_seed` plus the number of rows before it.
 
     Raises:
         InputError: Names the file, the line and the field.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: no prompt file can be read here ({error.strerror}); set generate.prompts") from None
+        text = read_prompts(uri).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
-    prompts = parse_prompts(text, first_seed, str(path), json_lines=path.suffix == ".jsonl")
+        raise InputError(f"{uri}: not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}") from None
+    prompts = parse_prompts(text, first_seed, uri, json_lines=is_json_lines(uri))
     if not prompts:
-        raise InputError(f"{path}: no prompt in it. Accepted: one prompt a line, at least one")
+        raise InputError(f"{uri}: no prompt in it. Accepted: one prompt a line, at least one")
     return prompts
+
+
+def read_prompts(uri: str) -> bytes:
+    """The bytes of a prompt file. Raises InputError where there is none that can be read."""
+    try:
+        data = store_for(uri).read(uri)
+    except OSError as error:
+        raise InputError(f"{uri}: no prompt file can be read here ({error.strerror}); set generate.prompts") from None
+    if data is None:
+        raise InputError(f"{uri}: no such prompt file. Accepted in generate.prompts: a .jsonl or a text file")
+    return data
+
+
+def is_json_lines(uri: str) -> bool:
+    """Whether a prompt file holds JSON lines, by its name."""
+    return PurePosixPath(uri).suffix == ".jsonl"
 
 
 def parse_prompts(text: str, first_seed: int, where: str, *, json_lines: bool) -> list[Prompt]:

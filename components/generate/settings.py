@@ -15,7 +15,8 @@ class GenerateSettings(Settings):
     prompts: str = Field(
         "prompts.jsonl",
         exclude=True,  # what is in the file counts, not where it lies: see `outside`
-        description='A prompt file: JSON lines {"prompt": ..., "seed": ..., "group": ...}, or text, one prompt a line',
+        description='A prompt file, a path or gs://: JSON lines {"prompt": ..., "seed": ..., "group": ...}, or text, '
+        "one prompt a line",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the first prompt without one; the next has one more")
     steps: int = Field(25, ge=1, le=1000, description="Denoising steps a picture")

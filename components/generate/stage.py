@@ -6,28 +6,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from platen.components.generate.prompts import Prompt, load_prompts
+from platen.components.generate.prompts import Prompt, is_json_lines, load_prompts, read_prompts
 from platen.components.generate.settings import GenerateSettings
 from platen.dataset import chunks
-from platen.errors import InputError
-from platen.manifest import Json, sha256_of
+from platen.manifest import Json, sha256
 from platen.stage import Folder, Inputs, Outcome, Place, Stage
 from platen.telemetry import progress
 
 
 def read_outside(settings: GenerateSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
     """The digest of the prompt file, and how it is read. Raises InputError where there is none."""
-    path = Path(settings.prompts)
-    if not path.is_file():
-        raise InputError(f"{path}: no such prompt file. Accepted in generate.prompts: a .jsonl or a text file")
-    return {"prompts": sha256_of(path), "json_lines": path.suffix == ".jsonl"}
+    return {"prompts": sha256(read_prompts(settings.prompts)), "json_lines": is_json_lines(settings.prompts)}
 
 
 def generate(settings: GenerateSettings, inputs: Inputs, place: Place) -> Outcome:
     """Make every picture of the prompt file, batch by batch; a batch that is there already is not made again."""
     from platen.components.generate.pictures import write_index
 
-    prompts = load_prompts(Path(settings.prompts), settings.seed)
+    prompts = load_prompts(settings.prompts, settings.seed)
     make_pictures(settings, inputs["model"], place.out, prompts)
     write_index(place.out / "index.jsonl", prompts)
     groups = Counter(prompt.group for prompt in prompts)

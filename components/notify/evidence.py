@@ -13,6 +13,7 @@ from platen.errors import CorruptError, InputError, PlatenError
 from platen.manifest import RUN
 from platen.records import Record
 from platen.stage import Folder, open_folder
+from platen.storage import join, store_for
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,13 @@ class Evidence:
         folder = self.folders.get(stage)
         if folder is None:
             raise InputError(f"{stage} left no output in this run")
-        return read_object(folder.path / name)
+        return _object(folder.read(name), join(folder.uri, name))
 
     def observed(self, stage: str) -> dict[str, Any]:
         """What a stage's run.json says of how it was made; nothing where there is none."""
         folder = self.folders.get(stage)
-        return read_object(folder.path / RUN) if folder and (folder.path / RUN).is_file() else {}
+        data = folder.read(RUN) if folder else None
+        return _object(data, join(folder.uri, RUN)) if folder and data is not None else {}
 
 
 def gather(run: str, workspace: str) -> Evidence:
@@ -61,16 +63,23 @@ def gather(run: str, workspace: str) -> Evidence:
     return Evidence(run, found, folders, tuple(notes))
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises InputError where there is none, CorruptError where it is not one."""
+def read_object(uri: str) -> dict[str, Any]:
+    """A JSON object from a file or a bucket. Raises InputError where it is absent, CorruptError where it is none."""
     try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise CorruptError(f"{path}: not JSON: {error}") from None
+        return _object(store_for(uri).read(uri), uri)
+    except OSError as error:
+        raise CorruptError(f"{uri}: cannot be read: {error}") from None
+
+
+def _object(data: bytes | None, where: str) -> dict[str, Any]:
+    if data is None:
+        raise InputError(f"{where}: no such file")
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise CorruptError(f"{where}: not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise CorruptError(f"{path}: a JSON {type(value).__name__}, not an object")
+        raise CorruptError(f"{where}: a JSON {type(value).__name__}, not an object")
     return value
 
 

@@ -11,7 +11,9 @@ class NotifySettings(Settings):
     """What is known of the data beforehand, and where the summary is posted. Nothing here changes a stage's output."""
 
     truth: str | None = Field(
-        None, exclude=True, description="truth.json of a made-up data set, to compare with; null for real data"
+        None,
+        exclude=True,
+        description="truth.json of a made-up data set, to compare with, a path or gs://; null for real data",
     )
     webhook_variable: str = Field(
         "PLATEN_WEBHOOK_URL",

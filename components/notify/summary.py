@@ -166,7 +166,7 @@ def load_truth(path: str | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return read_object(Path(path))
+        return read_object(path)
     except PlatenError as error:
         log.warning("notify.truth: %s", error)
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +83,8 @@ def _uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def below(folder: Folder, name: str) -> Path | None:
-    """A file that a folder's manifest lists; None for any other name, so that no row leads out of the folder."""
-    listed = {file.path for file in folder.manifest.files}
-    return folder.path / name if name in listed else None
+def below(folder: Folder, names: Iterable[str]) -> dict[str, Path]:
+    """Those files that a folder's manifest lists, where they can be read; so no row leads out of the folder."""
+    listed = {file.path for file in folder.manifest.files}.intersection(names)
+    path = folder.part(*listed) if listed else None
+    return {name: path / name for name in listed} if path else {}

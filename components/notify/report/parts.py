@@ -6,6 +6,7 @@ not there; the page then says so in that part's place.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from platen.components.notify.evidence import Evidence, read_lines
 from platen.components.notify.report import charts, graph
 from platen.components.notify.report.album import Album, below
 from platen.components.notify.summary import Summary
-from platen.dataset import Drop, read_drops, read_samples
+from platen.dataset import Drop, read_drops, read_shard
 from platen.errors import InputError
 from platen.stage import Folder
 
@@ -93,9 +94,10 @@ def repairs(summary: Summary) -> list[Part]:
 
 def dropped_examples(merged: Folder, album: Album) -> dict[str, list[Part]]:
     """A few dropped samples for each reason, with their pictures where there are any."""
-    pictures = {path.stem: path for path in sorted((merged.path / "examples").rglob("*")) if path.is_file()}
+    folder = merged.part("drops/*", "examples/*")
+    pictures = {path.stem: path for path in sorted((folder / "examples").rglob("*")) if path.is_file()}
     found: dict[str, list[Drop]] = {}
-    for drop in read_drops(merged.path):
+    for drop in read_drops(folder):
         of_reason = found.setdefault(drop.reason, [])
         of_reason.append(drop)
         of_reason.sort(key=lambda drop, known=frozenset(pictures): (drop.key not in known, drop.key))  # type: ignore[misc]
@@ -114,10 +116,14 @@ def _dropped(drop: Drop, pictures: Mapping[str, Path], album: Album) -> Part:
 
 
 def kept_examples(merged: Folder, album: Album) -> list[Part]:
-    """The first samples that were kept."""
+    """The first samples that were kept, of the first shard."""
+    shards = sorted(Path(file.path).stem for file in merged.manifest.files if file.path.startswith("index/"))
+    if not shards:
+        return []
+    folder = merged.part(f"index/{shards[0]}.parquet", f"shards/{shards[0]}.tar")
     return [
         {"picture": album.add(sample.image), "caption": short(sample.row.caption), "split": sample.row.split}
-        for sample in islice(read_samples(merged.path), KEPT)
+        for sample in islice(read_shard(folder, shards[0]), KEPT)
     ]
 
 
@@ -145,20 +151,33 @@ def rate_curve(rates: list[float]) -> Any:
 def generated(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """Generated pictures by group and prompt."""
     folder = needed(evidence, "generate")
-    rows = read_lines(folder.path / "index.jsonl")
+    rows = read_lines(folder.part("index.jsonl") / "index.jsonl")
     missed = _missed(evidence)
     groups: dict[str, dict[str, list[Part]]] = {}
-    for row in rows:
+    shown = first_of_each(rows)
+    files = below(folder, [row["file"] for row in shown])
+    for row in shown:
         of_prompt = groups.setdefault(str(row.get("group", "")), {}).setdefault(str(row["prompt"]), [])
-        if len(of_prompt) < MOST_EACH:
-            path = below(folder, row["file"])
-            cell = {"seed": row.get("seed"), "missed": row["file"] in missed}
-            of_prompt.append({**cell, "picture": path and album.add_file(path)})
+        path = files.get(row["file"])
+        cell = {"seed": row.get("seed"), "missed": row["file"] in missed}
+        of_prompt.append({**cell, "picture": path and album.add_file(path)})
     return {
         "groups": [arrange(name, prompts) for name, prompts in groups.items()],
         "count": len(rows),
         "missed": len(missed),
     }
+
+
+def first_of_each(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first pictures of each prompt, MOST_EACH of them, in the order of the index."""
+    counts: Counter[tuple[str, str]] = Counter()
+    shown = []
+    for row in rows:
+        of = (str(row.get("group", "")), str(row["prompt"]))
+        counts[of] += 1
+        if counts[of] <= MOST_EACH:
+            shown.append(row)
+    return shown
 
 
 def _missed(evidence: Evidence) -> set[str]:
@@ -241,9 +260,11 @@ def _limits(evidence: Evidence) -> dict[str, float]:
 
 def _closest(evidence: Evidence, pairs: Iterable[Mapping[str, Any]], album: Album) -> list[Part]:
     folder = needed(evidence, "evaluate")
+    chosen = list(islice(pairs, CLOSEST))
+    files = below(folder, [pair[side] for pair in chosen for side in ("generated", "training")])
     shown = []
-    for pair in islice(pairs, CLOSEST):
-        ours, theirs = below(folder, pair["generated"]), below(folder, pair["training"])
+    for pair in chosen:
+        ours, theirs = files.get(pair["generated"]), files.get(pair["training"])
         pictures = {"ours": ours and album.add_file(ours), "theirs": theirs and album.add_file(theirs)}
         shown.append({**pair, **pictures, "prompt": short(pair["prompt"]), "caption": short(pair["caption"])})
     return shown

@@ -56,14 +56,14 @@ def test_a_bad_row_is_named(tmp_path, row, told):
     path = tmp_path / "prompts.jsonl"
     path.write_text(f'{{"prompt": "fine"}}\n{row}\n')
     with pytest.raises(InputError, match=told) as error:
-        load_prompts(path, 0)
+        load_prompts(str(path), 0)
     assert str(error.value).startswith(str(path))
 
 
 def test_a_text_file_counts_seeds_from_the_setting(tmp_path):
     path = tmp_path / "prompts.txt"
     path.write_text("\ufeffa red circle\r\n\n  a blue square \n", encoding="utf-8")
-    assert load_prompts(path, 5) == [
+    assert load_prompts(str(path), 5) == [
         Prompt(prompt="a red circle", seed=5),
         Prompt(prompt="a blue square", seed=6),
     ]
@@ -76,9 +76,9 @@ def test_a_file_without_prompts_is_refused(tmp_path, data, told):
     path = tmp_path / "prompts.txt"
     path.write_bytes(data)
     with pytest.raises(InputError, match=told):
-        load_prompts(path, 0)
+        load_prompts(str(path), 0)
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"nothing\.jsonl: no prompt file can be read here"):
-        load_prompts(tmp_path / "nothing.jsonl", 0)
+    with pytest.raises(InputError, match=r"nothing\.jsonl: no such prompt file"):
+        load_prompts(str(tmp_path / "nothing.jsonl"), 0)

@@ -46,12 +46,12 @@ def test_corrupt_record_is_a_note(tmp_path: Path) -> None:
 
 def test_file_that_is_not_there_is_told_from_one_that_is_broken(tmp_path: Path, evidence: Evidence) -> None:
     with pytest.raises(InputError, match="no such file"):
-        read_object(tmp_path / "none.json")
+        read_object(str(tmp_path / "none.json"))
     with pytest.raises(InputError, match="left no output"):
         evidence.read("no_such_stage", "report.json")
     (tmp_path / "list.json").write_text("[1]")
     with pytest.raises(CorruptError, match="a JSON list, not an object"):
-        read_object(tmp_path / "list.json")
+        read_object(str(tmp_path / "list.json"))
 
 
 def test_bad_line_is_named(tmp_path: Path) -> None:
