@@ -1,13 +1,18 @@
-"""Taking over a model that the user has: a diffusers folder, or a hub id."""
+"""Taking over a model that the user has: a diffusers folder, here or in a bucket, or a hub id."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platen.errors import InputError, StorageError
 from platen.manifest import canonical, list_files, sha256
+from platen.storage import is_local, local_copy
+
+if TYPE_CHECKING:
+    from platen.storage.transfer import Object
 
 PARTS = {  # what a Stable Diffusion folder must hold; one of each alternative
     "": ("model_index.json",),
@@ -25,6 +30,8 @@ def describe(model: str | None, revision: str) -> str | None:
     """What identifies a model: the digest of a folder's files, or hub id and revision."""
     if model is None:
         return None
+    if not is_local(model):
+        return sha256(canonical([[name, there.size, there.crc32c] for name, there in objects_of(model).items()]))
     folder = Path(model)
     if not folder.is_dir():
         return f"{hub_id(model)}@{revision}"
@@ -37,9 +44,9 @@ def take_over(model: str, revision: str, clip: str | None, out: Path) -> None:
     Raises:
         InputError: A file is missing, or the name is neither a folder nor a hub id.
     """
-    source = local_copy(model, revision)
+    source = local_folder(model, revision)
     check_parts(source)
-    beside = source / "clip" if clip is None else local_copy(clip, revision)
+    beside = source / "clip" if clip is None else local_folder(clip, revision)
     check_clip(beside, given=clip is not None)
     shutil.copytree(source, out, ignore=shutil.ignore_patterns(*LEFT_OUT), dirs_exist_ok=True)
     shutil.copytree(beside, out / "clip", ignore=shutil.ignore_patterns(*LEFT_OUT), dirs_exist_ok=True)
@@ -64,8 +71,20 @@ def check_clip(folder: Path, *, given: bool) -> None:
             raise InputError(f"{folder / names}: missing; {hint} a folder or hub id of a CLIPModel with its processor")
 
 
-def local_copy(model: str, revision: str) -> Path:
-    """The folder itself, or a snapshot of the hub's. Raises StorageError where the hub does not give it."""
+def objects_of(model: str) -> dict[str, Object]:
+    """What lies below a prefix in a bucket. Raises InputError where that is nothing."""
+    from platen.storage.gcs import GcsStore
+
+    found = GcsStore().objects(model)
+    if not found:
+        raise InputError(f"{model}: nothing lies here. Accepted: a diffusers folder, or a hub id")
+    return dict(sorted(found.items()))
+
+
+def local_folder(model: str, revision: str) -> Path:
+    """The folder itself, or a copy of a bucket's or the hub's. Raises StorageError where the hub does not give it."""
+    if not is_local(model):
+        return local_copy(model, LEFT_OUT)
     folder = Path(model)
     if folder.is_dir():
         return folder

@@ -29,11 +29,13 @@ class BaseModelSettings(Settings):
     """Which model training starts from."""
 
     base_model: str | None = Field(
-        None, description="a diffusers folder or hub id (Stable Diffusion 1.x or 2.x); null trains a tiny one"
+        None,
+        description="diffusers folder (path or gs://) or hub id (Stable Diffusion 1.x or 2.x); null trains a tiny one",
     )
     revision: str = Field("main", description="branch, tag or commit on the hub")
     clip: str | None = Field(
-        None, description="folder or hub id of the CLIPModel that evaluate measures with; null takes base_model/clip"
+        None,
+        description="folder, gs:// or hub id of the CLIPModel that evaluate measures with; null takes base_model/clip",
     )
     tiny: TinySettings = Field(TinySettings(), description="the tiny model, where base_model is null")
     seed: int = Field(0, ge=0, description="seed of the tiny model")

@@ -5,6 +5,6 @@ all, and the first commit of a name wins.
 """
 
 from platen.storage.local import LocalStore, saving, write_file
-from platen.storage.store import Store, is_local, join, scratch, store_for
+from platen.storage.store import Store, is_local, join, local_copy, scratch, store_for
 
-__all__ = ["LocalStore", "Store", "is_local", "join", "saving", "scratch", "store_for", "write_file"]
+__all__ = ["LocalStore", "Store", "is_local", "join", "local_copy", "saving", "scratch", "store_for", "write_file"]

@@ -20,6 +20,7 @@ from platen.storage.transfer import (
     delete,
     download,
     each,
+    files_below,
     has,
     hash_object,
     is_whole,
@@ -127,7 +128,7 @@ class GcsStore:
                 advance(1)
 
     def mirror(self, uri: str, objects: Mapping[str, Object], folder: Path) -> None:
-        """Have a local folder hold these objects; those that it holds already stay.
+        """Have a local folder hold these objects and no other file; those that it holds already stay.
 
         Raises InputError for a name that is no path below the folder, or an object that was replaced meanwhile.
         """
@@ -142,12 +143,13 @@ class GcsStore:
                 if not has(unfinished / name, objects[name]):
                     raise InputError(f"{uri}/{name}: was replaced while it was read; run again")
                 move(unfinished / name, folder / name)
+            for name in set(files_below(folder)) - set(objects):
+                (folder / name).unlink()
 
 
 def _names(folder: Path) -> list[str]:
     """The files that a commit is made of."""
-    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in paths if name not in (MANIFEST, RUN))
+    return sorted(name for name in files_below(folder) if name not in (MANIFEST, RUN))
 
 
 def _is(there: dict[str, Object], name: str, crc32c: str) -> bool:

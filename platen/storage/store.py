@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from platen.errors import InputError
-from platen.manifest import Manifest
+from platen.manifest import Manifest, canonical, sha256
 from platen.storage.local import LocalStore
 
 
@@ -71,3 +73,26 @@ def join(uri: str, *parts: str) -> str:
 def scratch() -> Path:
     """The folder for work that is not kept in the store: PLATEN_SCRATCH."""
     return Path(os.environ.get("PLATEN_SCRATCH", "/tmp/platen"))  # noqa: S108
+
+
+def local_copy(uri: str, skip: Sequence[str] = ()) -> Path:
+    """A local folder with what lies below a URI now: that folder, or a copy below PLATEN_SCRATCH brought up to date.
+
+    Args:
+        uri: A folder or a prefix that no manifest describes.
+        skip: Shell patterns of names that are not needed.
+    """
+    if is_local(uri):
+        return Path(uri)
+    from platen.storage.gcs import GcsStore
+
+    told = quote(uri.partition("://")[2], safe="")[-100:]  # so that an error's path says what it was
+    copy = scratch() / "copies" / f"{sha256(canonical([uri, list(skip)]))[:12]}-{told}"
+    store = GcsStore()
+    store.mirror(uri, {name: there for name, there in store.objects(uri).items() if not skipped(name, skip)}, copy)
+    return copy
+
+
+def skipped(name: str, skip: Sequence[str]) -> bool:
+    """Whether any part of a name matches one of the shell patterns."""
+    return any(fnmatchcase(part, pattern) for part in name.split("/") for pattern in skip)

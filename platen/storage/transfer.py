@@ -151,6 +151,11 @@ def is_whole(folder: Path, file: File) -> bool:
     return True
 
 
+def files_below(folder: Path) -> Iterator[str]:
+    """The files below a folder, by their path in it."""
+    return (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
 def has(path: Path, there: Object) -> bool:
     """Whether a file is a copy of an object."""
     return path.is_file() and path.stat().st_size == there.size and checksum(path) == there.crc32c
