@@ -1,65 +1,31 @@
-"""Training on this machine: torchrun, one process a rank, gloo where there is no GPU."""
+"""Training on this machine: one node, its processes started from here."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from pathlib import Path
-
+from platen.components.train.job import STOPPED, clear_error, read_error, read_job
 from platen.components.train.settings import TrainSettings
-from platen.errors import PlatenError, ProcessError, revive
-from platen.processes import follow, start
+from platen.components.train.worker import Node, run_node
+from platen.errors import ProcessError
+from platen.stage import Place
 from platen.telemetry import PLAIN, log
 
-NOISE = ("[WARNING]", "[INFO]", "[W", "INFO ", "built successfully")
 
-
-def run_torchrun(job: Path, work: Path, settings: TrainSettings) -> None:
-    """Run the training entry point with `settings.ranks` processes and wait for its end.
+def run_here(uri: str, settings: TrainSettings, place: Place) -> None:
+    """Run `settings.ranks` processes on this machine to the end of the job.
 
     Raises:
         PlatenError: What a rank raised, as it raised it.
         ProcessError: A rank died without saying why; its last lines are in the message.
+        SystemExit: Training was stopped by SIGTERM and saved.
     """
-    (work / "error.json").unlink(missing_ok=True)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={settings.ranks}"]
-    with start([*torchrun, "-m", "platen.components.train.main", str(job)], environment(settings)) as process:
-        last = follow(process.stdout, say) if process.stdout else []
-    if process.returncode == 0:
+    job = read_job(uri)
+    clear_error(job.shared)
+    node = Node(count=1, index=0, processes=settings.ranks)
+    ended = run_node(job, node, lambda line: log.info("%s", line), {"PLATEN_LOG": PLAIN})
+    if ended.code == 0:
         return
-    raise failure(work) or ProcessError(
-        f"training ended with exit code {process.returncode}; its last lines:\n" + "\n".join(last[-15:])
+    if ended.code == STOPPED:
+        raise SystemExit(STOPPED)
+    raise read_error(job.shared) or ProcessError(
+        f"training ended with exit code {ended.code}; its last lines:\n" + "\n".join(ended.last[-15:])
     )
-
-
-def environment(settings: TrainSettings) -> dict[str, str]:
-    """What the ranks need to be told by environment: threads, DeepSpeed's accelerator, where ninja is."""
-    scripts = str(Path(sys.executable).parent)
-    return {
-        "OMP_NUM_THREADS": str(settings.threads),
-        "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
-        "PYTHONUNBUFFERED": "1",
-        "PLATEN_LOG": PLAIN,
-        **({} if has_gpu() else {"DS_ACCELERATOR": "cpu"}),
-    }
-
-
-def has_gpu() -> bool:
-    """Whether training will run on a GPU (asked of the driver, without importing torch)."""
-    return Path("/proc/driver/nvidia/version").exists() and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
-
-
-def failure(work: Path) -> PlatenError | None:
-    """The error that a rank left behind."""
-    try:
-        said = json.loads((work / "error.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return revive(said["type"], said["message"])
-
-
-def say(line: str) -> None:
-    """Pass on a rank's line, unless it is one of the libraries' standing remarks."""
-    if line.strip() and not any(noise in line for noise in NOISE):
-        log.info("%s", line)

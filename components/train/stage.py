@@ -3,38 +3,72 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from pathlib import Path
 
-from platen.components.train.local import run_torchrun
+from platen.components.train.job import EXPORT, RESULT, write_job
+from platen.components.train.local import run_here
 from platen.components.train.schedule import learning_rate
 from platen.components.train.settings import TrainSettings
-from platen.manifest import Json, canonical
+from platen.errors import ProcessError
+from platen.manifest import File, Json, canonical, check_files
 from platen.stage import Inputs, Outcome, Place, Stage
-from platen.storage import write_file
+from platen.storage import LocalStore, join, store_for, write_file
 
 LAST = 50  # steps over which the last loss is averaged: a single step's is mostly noise
 
 
 def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     """Run the training processes, then take over their export and its history."""
-    work = place.scratch
-    job = work / "job.json"
-    paths = {"encoded": str(inputs["encoded"].path.resolve()), "base": str(inputs["base"].path.resolve())}
-    write_file(job, canonical({"settings": dict(settings), "work": str(work.resolve()), **paths}))
-    run_torchrun(job, work, settings)
-    result = json.loads((work / "result.json").read_bytes())
-    (work / "export").rename(place.out / "export")
-    for item in (place.out / "export").iterdir():
-        item.rename(place.out / item.name)
-    (place.out / "export").rmdir()
+    if read_result(place.shared) is None:
+        run_here(write_job(settings, inputs, place.shared), settings, place)
+    result = read_result(place.shared)
+    if result is None:
+        raise ProcessError(f"training ended well, but left no {RESULT} in {place.shared}")
+    take_export(place.shared, [File.model_validate(file) for file in result["files"]], place.out)
     rates = [learning_rate(settings, step) for step in range(settings.steps)]
     write_file(place.out / "history.json", canonical({"loss": result["losses"], "learning_rate": rates}))
-    samples = settings.steps * settings.global_batch
-    place.observe(train_seconds=result["seconds"], samples_per_second=samples / result["seconds"])
+    observe(place, settings, result)
     return Outcome(
-        counts={"steps": settings.steps, "samples": samples},
+        counts={"steps": settings.steps, "samples": settings.steps * settings.global_batch},
         licences=inputs["encoded"].manifest.licences,
         facts=facts(settings, inputs, result),
     )
+
+
+def read_result(shared: str) -> dict[str, Json] | None:
+    """What the ranks said at the end; None as long as training is not finished."""
+    data = store_for(shared).read(join(shared, RESULT))
+    return None if data is None else dict(json.loads(data))
+
+
+def take_export(shared: str, files: list[File], out: Path) -> None:
+    """The exported files in the output folder; on a file system they are linked, so that nothing is copied."""
+    for file in files:
+        uri, path = join(shared, EXPORT, file.path), out / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(store_for(shared), LocalStore):
+            link(Path(uri), path)
+        else:
+            store_for(shared).get(uri, path)
+    check_files(out, files, join(shared, EXPORT))
+
+
+def link(path: Path, new: Path) -> None:
+    """A second name for a file; a copy where the file system knows no such thing."""
+    try:
+        os.link(path, new)
+    except OSError:
+        shutil.copyfile(path, new)
+
+
+def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> None:
+    """Durations, and after which steps attempts went on; the rate is that of the last attempt."""
+    *_, last = began = result["began"]
+    seconds = result["seconds"]
+    rate = (settings.steps - last) * settings.global_batch / seconds
+    place.observe(train_seconds=seconds, samples_per_second=rate, resumed_after=began[1:])
 
 
 def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:

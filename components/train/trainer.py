@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from platen.components.train import checkpoint
+from platen.components.train.checkpoint import Checkpoints
 from platen.components.train.data import Encoded, Order
 from platen.components.train.ema import Ema
 from platen.components.train.export import Probe
+from platen.components.train.job import Stopped
 from platen.components.train.objective import Objective
 from platen.components.train.schedule import learning_rate
 from platen.components.train.settings import TrainSettings
+from platen.components.train.stop import StopFlag
 from platen.telemetry import log
 
 
@@ -31,23 +32,33 @@ class Trainer:
     order: Order
     objective: Objective
     ema: Ema
-    checkpoints: Path
+    checkpoints: Checkpoints
+    stop: StopFlag
     device: torch.device
 
-    def train(self) -> list[float]:
-        """Train to the last step; the loss of every step, those before a resume included. Collective."""
-        losses = checkpoint.restore(self.checkpoints, self.engine, self.ema)
+    def train(self, losses: list[float]) -> list[float]:
+        """Train to the last step, from the losses of the steps done; the loss of every step. Collective.
+
+        Raises Stopped, with a checkpoint saved, at the end of the step in which any rank got SIGTERM.
+        """
+        losses = list(losses)
         first, started = len(losses), time.monotonic()
         pending: list[Tensor] = []
+        self.stop.listen()
         for step in range(first, self.settings.steps):
             pending.append(self.step(step))
             done = step + 1
-            if done % self.settings.log_every == 0 or done == self.settings.steps or self.saves_at(done):
+            stops = self.stop.agreed()
+            saves = stops or self.saves_at(done)
+            if saves or done % self.settings.log_every == 0:
                 losses += self.average(pending)
                 pending = []
                 self.say(done, losses[-1], (done - first) / (time.monotonic() - started))
-            if self.saves_at(done):
-                checkpoint.save(self.checkpoints, self.engine, self.ema, losses, self.settings.keep_checkpoints)
+            if saves:
+                self.checkpoints.save(self.engine, self.ema, losses)
+            if stops:
+                raise Stopped(f"stopped by SIGTERM after step {done} of {self.settings.steps}; its checkpoint is saved")
+        self.stop.ignore()
         return losses
 
     def saves_at(self, done: int) -> bool:

@@ -4,26 +4,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.train.small_run import run, settings, write_base, write_encoded
+from platen.stage import Folder
+from tests.components.train.small_run import commit, run, settings, write_base, write_encoded
 
 
 @pytest.fixture(scope="session")
-def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("encoded")
-    write_encoded(folder)
-    return folder
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return commit(write_encoded, tmp_path_factory.mktemp("inputs"), "encode", "encoded")
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("base")
-    write_base(folder)
-    return folder
+def base(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return commit(write_base, tmp_path_factory.mktemp("inputs"), "base", "model")
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATEN_SCRATCH", str(tmp_path / "scratch"))
 
 
 @pytest.fixture(scope="session")
-def two_ranks(encoded: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The work folder of an uninterrupted run on two ranks."""
-    work = tmp_path_factory.mktemp("two-ranks")
-    run(work, encoded, base, settings())
-    return work
+def two_ranks(encoded: Folder, base: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shared folder of an uninterrupted run on two ranks."""
+    shared = tmp_path_factory.mktemp("two-ranks")
+    run(shared, encoded, base, settings())
+    return shared

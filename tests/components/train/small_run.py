@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from platen.components.train.local import run_torchrun
+from platen.components.train.job import write_job
+from platen.components.train.local import run_here
 from platen.components.train.settings import TrainSettings
 from platen.dataset import Row, write_index
+from platen.manifest import Kind
+from platen.settings import Settings
+from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 
 SAMPLES = 50
 
@@ -62,14 +68,29 @@ def settings(**changes: object) -> TrainSettings:
     return TrainSettings.model_validate({**chosen, **changes})
 
 
-def write_job(work: Path, encoded: Path, base: Path, chosen: TrainSettings) -> Path:
-    work.mkdir(parents=True, exist_ok=True)
-    job = work / "job.json"
-    paths = {"encoded": str(encoded), "base": str(base), "work": str(work)}
-    job.write_text(json.dumps({"settings": dict(chosen), **paths}))
-    return job
+def commit(write: Callable[[Path], None], workspace: Path, name: str, kind: Kind) -> Folder:
+    """What a function writes, as the committed folder of a stage."""
+
+    def work(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
+        write(place.out)
+        return Outcome()
+
+    return run_stage(Stage(name, 1, kind, Settings, (), work), Settings(), {}, str(workspace)).folder
 
 
-def run(work: Path, encoded: Path, base: Path, chosen: TrainSettings) -> dict:
-    run_torchrun(write_job(work, encoded, base, chosen), work, chosen)
-    return json.loads((work / "result.json").read_bytes())
+def job(shared: Path | str, encoded: Folder, base: Folder, chosen: TrainSettings) -> str:
+    return write_job(chosen, {"encoded": encoded, "base": base}, str(shared))
+
+
+def run(shared: Path, encoded: Folder, base: Folder, chosen: TrainSettings) -> dict[str, Any]:
+    uri = job(shared, encoded, base, chosen)
+    run_here(uri, chosen, Place(shared / "out", shared, str(shared.parent), str(shared)))
+    return result(shared)
+
+
+def result(shared: Path) -> dict[str, Any]:
+    return dict(json.loads((shared / "result.json").read_bytes()))
+
+
+def weights(shared: Path) -> bytes:
+    return (shared / "export" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()

@@ -1,0 +1,112 @@
+"""One training run, as every process of it reads it, and the error that its ranks leave behind.
+
+Imported by the stage, the launchers and the ranks: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from platen.components.train.settings import TrainSettings
+from platen.errors import CorruptError, InputError, PlatenError, revive
+from platen.manifest import canonical
+from platen.stage import Folder
+from platen.storage import join, store_for
+
+JOB, ERROR, RESULT, EXPORT, BEGAN = "job.json", "error.json", "result.json", "export", "began.json"
+
+# What a training pod, and each of its ranks, ends with. 128 + n: killed by signal n.
+DONE, OURS, USERS, LOST_PEER, STOPPED = 0, 1, 2, 141, 143
+
+
+class Stopped(Exception):  # noqa: N818 - not a fault
+    """Training was told to stop, and all ranks have saved the same checkpoint."""
+
+
+class Job(BaseModel):
+    """`job.json`: settings, where the inputs lie and which digests they must have, the place for unfinished work."""
+
+    settings: TrainSettings
+    encoded: str
+    base: str
+    shared: str
+    digests: dict[str, str] = {}
+
+
+def write_job(settings: TrainSettings, inputs: Mapping[str, Folder], shared: str) -> str:
+    """Write the job to its shared place; its URI."""
+    job = Job(
+        settings=settings,
+        encoded=absolute(inputs["encoded"].uri),
+        base=absolute(inputs["base"].uri),
+        shared=absolute(shared),
+        digests={name: folder.digest for name, folder in inputs.items()},
+    )
+    uri = join(job.shared, JOB)
+    store_for(uri).write(uri, encode(job))
+    return uri
+
+
+def encode(job: Job) -> bytes:
+    """The job as JSON; its settings with what is not part of the model's identity, but for how to launch it."""
+    settings = {name: value for name, value in job.settings if name != "job"}
+    return canonical({**job.model_dump(exclude={"settings"}), "settings": settings})
+
+
+def read_job(uri: str) -> Job:
+    """A job from its file. Raises InputError where there is none, CorruptError where it is not one."""
+    data = store_for(uri).read(uri)
+    if data is None:
+        raise InputError(f"{uri}: no such job; the train stage writes it")
+    try:
+        return Job.model_validate_json(data)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise CorruptError(f"{uri}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+
+
+def absolute(uri: str) -> str:
+    """A URI that means the same from any working directory."""
+    return uri if "://" in uri else str(Path(uri).resolve())
+
+
+def attempt() -> str:
+    """Which attempt at the job this process belongs to; the launcher counts them."""
+    return os.environ.get("PLATEN_ATTEMPT", "1")
+
+
+def leave_error(shared: str, error: PlatenError, rank: str | None = None) -> None:
+    """Leave an error for whoever started the run: torchrun tells neither its class nor its words.
+
+    The first one of an attempt counts, since the other ranks then fail for having lost a peer. Where the store itself
+    is what failed, the log has to do.
+    """
+    uri = join(shared, ERROR)
+    try:
+        said = _read(uri)
+        if said is None or said["attempt"] != attempt():
+            told = {"type": type(error).__name__, "message": str(error), "rank": rank, "attempt": attempt()}
+            store_for(uri).write(uri, canonical(told))
+    except (PlatenError, OSError):
+        pass
+
+
+def read_error(shared: str) -> PlatenError | None:
+    """The error that a rank left behind."""
+    said = _read(join(shared, ERROR))
+    return None if said is None else revive(str(said["type"]), str(said["message"]))
+
+
+def clear_error(shared: str) -> None:
+    """Forget the error of the attempt before; a launcher does so before it starts another."""
+    store_for(shared).remove(join(shared, ERROR))
+
+
+def _read(uri: str) -> dict[str, str | None] | None:
+    data = store_for(uri).read(uri)
+    return None if data is None else dict(json.loads(data))
