@@ -1,0 +1,64 @@
+"""The manifests, put onto the cluster that KUBECONFIG names."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from platen.cluster import Cluster
+from tests.manifests.kustomize import kubectl, write_on_top
+
+
+def on_top(overlay: str, namespace: str, components: tuple[str, ...] = (), storage: Mapping[str, str] = {}) -> str:
+    """An overlay on top of another, in a namespace of its own.
+
+    Args:
+        overlay: The one below.
+        namespace: Where its objects go.
+        components: Names of components to add.
+        storage: Environment of the server in place of the overlay's, PLATEN_WORKSPACE above all.
+    """
+    text = {"kind": "Kustomization", "namespace": namespace, "resources": [f"../{overlay}"]}
+    if components:
+        text["components"] = [f"../../components/{name}" for name in components]
+    if storage:
+        literals = [f"{name}={value}" for name, value in storage.items()]
+        generator = {"name": "platen-storage", "namespace": "platen", "behavior": "replace", "literals": literals}
+        text["configMapGenerator"] = [generator]
+    return yaml.safe_dump(text)
+
+
+def apply(folder: Path, *options: str) -> list[str]:
+    """`kubectl apply -k`: the lines that it prints. Warnings are faults."""
+    done = subprocess.run(
+        [kubectl(), "apply", "-k", str(folder), *options], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+@contextmanager
+def kind_overlay(cluster: Cluster, folder: Path, storage: Mapping[str, str] = {}) -> Iterator[tuple[Cluster, Path]]:
+    """The kind overlay, applied in a namespace that it makes, deleted at the end.
+
+    Args:
+        cluster: Where.
+        folder: An empty one, for the overlay.
+        storage: Environment of the server in place of the overlay's.
+
+    Yields:
+        A connection with that namespace, and the overlay, to apply again.
+    """
+    name = f"platen-test-{uuid.uuid4().hex[:8]}"
+    overlay = write_on_top(folder, on_top("kind", name, storage=storage))
+    try:
+        apply(overlay)
+        yield replace(cluster, namespace=name), overlay
+    finally:
+        cluster.delete(f"/api/v1/namespaces/{name}")
