@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +43,9 @@ STAGES = {
     "monitor": "Judge the request log of the live model.",
 }
 
-SettingsFile = Annotated[Path, typer.Option("--settings", "-s", help="The run's settings, a YAML file.")]
+SettingsFile = Annotated[
+    list[Path], typer.Option("--settings", "-s", help="The run's settings, a YAML file; repeat: a later one overrides.")
+]
 Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Where committed folders lie; else the settings'.")]
 Run = Annotated[str, typer.Option("--run", "-r", help="The run's folder, for its records; else the settings'.")]
 Docker = Annotated[bool, typer.Option("--docker", help="Each stage in a container of its own image.")]
@@ -59,14 +61,14 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def read_settings(path: Path, workspace: str = "", run: str = "") -> tuple[str, RunSettings]:
-    """The text of a settings file and what it says, with the workspace and run of the command line in their place."""
+def read_settings(paths: Sequence[Path], workspace: str = "", run: str = "") -> tuple[str, RunSettings]:
+    """The text of settings files and what it says, with the workspace and run of the command line in their place."""
     from platen.pipelines.settings import RunSettings
-    from platen.settings import build, load_file, mapping
+    from platen.settings import build, load_files, mapping
 
-    text = load_file(path)
+    text, names = load_files(paths), ", ".join(map(str, paths))
     given = {name: value for name, value in (("workspace", workspace), ("run", run)) if value}
-    return text, build(RunSettings, {**mapping(text, str(path)), **given}, str(path))
+    return text, build(RunSettings, {**mapping(text, names), **given}, names)
 
 
 def stage_named(name: str) -> Stage[Any]:
@@ -169,7 +171,7 @@ def run(
 
 @app.command(rich_help_panel="Runs")
 def demo(
-    settings: SettingsFile = Path("examples/demo.yaml"),
+    settings: SettingsFile = [Path("examples/demo.yaml")],  # noqa: B006 - typer copies it
     workspace: Workspace = "",
     run: Run = "",
     docker: Docker = False,
@@ -243,7 +245,7 @@ def settings(
     if check is None:
         typer.echo(document(RunSettings))
         return
-    read_settings(check)
+    read_settings([check])
     typer.echo(f"{check}: can be used")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -35,6 +35,25 @@ def load_file(path: Path) -> str:
         raise InputError(f"{path}: no such settings file; `platen settings` prints one") from None
     except (IsADirectoryError, UnicodeDecodeError):
         raise InputError(f"{path}: not a YAML text file; `platen settings` prints one") from None
+
+
+def load_files(paths: Sequence[Path]) -> str:
+    """The text of a settings file; of several, what they say together: a later one has the last word on each field."""
+    if len(paths) == 1:
+        return load_file(paths[0])
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = _over(merged, mapping(load_file(path), str(path)))
+    return yaml.safe_dump(merged, sort_keys=False, allow_unicode=True)
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two mappings as one, section by section; a list is replaced whole."""
+    both = {
+        name: _over(below[name], value) if isinstance(value, dict) and isinstance(below.get(name), dict) else value
+        for name, value in above.items()
+    }
+    return {**below, **both}
 
 
 def parse(model: type[S], text: str, file: str | None = None) -> S:

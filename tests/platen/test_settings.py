@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
 from platen.errors import InputError, SettingsError
-from platen.settings import Settings, build, document, load_file, mapping, nearest, parse, section
+from platen.settings import Settings, build, document, load_file, load_files, mapping, nearest, parse, section
 
 
 class Rule(Settings):
@@ -138,3 +138,14 @@ def test_what_is_given_is_what_is_set(values: dict[str, object]) -> None:
     chosen = parse(Run, yaml.safe_dump({"train": values})).train
     assert chosen == build(Train, values)
     assert chosen.model_dump(include=set(values)) == {**values, "hosts": tuple(values["hosts"])}  # type: ignore[arg-type]
+
+
+def test_a_later_file_has_the_last_word_on_each_field(tmp_path: Path) -> None:
+    (tmp_path / "demo.yaml").write_text("run: a\ntrain: {steps: 600, ranks: 2}\ndeploy: {smoke_prompts: [x, y]}\n")
+    (tmp_path / "kind.yaml").write_text("train: {ranks: 4, job: {nodes: 4}}\ndeploy: {smoke_prompts: [z]}\n")
+    text = load_files([tmp_path / "demo.yaml", tmp_path / "kind.yaml"])
+    assert mapping(text) == {
+        "run": "a",
+        "train": {"steps": 600, "ranks": 4, "job": {"nodes": 4}},
+        "deploy": {"smoke_prompts": ["z"]},
+    }
