@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from platen.components.train.job import EXPORT, RESULT, write_job
@@ -22,7 +23,7 @@ LAST = 50  # steps over which the last loss is averaged: a single step's is most
 def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     """Run the training processes, then take over their export and its history."""
     if read_result(place.shared) is None:
-        run_here(write_job(settings, inputs, place.shared), settings, place)
+        launcher(settings)(write_job(settings, inputs, place.shared), settings, place)
     result = read_result(place.shared)
     if result is None:
         raise ProcessError(f"training ended well, but left no {RESULT} in {place.shared}")
@@ -35,6 +36,15 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
         licences=inputs["encoded"].manifest.licences,
         facts=facts(settings, inputs, result),
     )
+
+
+def launcher(settings: TrainSettings) -> Callable[[str, TrainSettings, Place], None]:
+    """What runs a job to its end: torchrun on this machine, or a PyTorchJob."""
+    if settings.job is None:
+        return run_here
+    from platen.components.train.launch import launch
+
+    return launch
 
 
 def read_result(shared: str) -> dict[str, Json] | None:

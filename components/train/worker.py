@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,6 +190,9 @@ def passing_on(process: subprocess.Popen[str]) -> Iterator[list[int]]:
     import psutil
 
     told: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield told
+        return
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         told.append(number)
