@@ -235,6 +235,19 @@ def rollback(workspace: Annotated[str, typer.Option("--workspace", "-w")] = "run
 
 
 @app.command(rich_help_panel="Runs")
+def reap(
+    namespace: Annotated[str | None, typer.Option(help="Where the jobs are; else this pod's or the context's.")] = None,
+    older_than: Annotated[float, typer.Option(help="Seconds without a sign of the step that started a job.")] = 300,
+) -> None:
+    """Delete training jobs whose step is gone, so that nobody follows them."""
+    from platen.cluster import connect
+    from platen.components.train.reap import reap as reap_jobs
+
+    for name in reap_jobs(connect(namespace), older_than):
+        typer.echo(name)
+
+
+@app.command(rich_help_panel="Runs")
 def settings(
     check: Annotated[Path | None, typer.Option("--check", help="Only say whether this file can be used.")] = None,
 ) -> None:

@@ -13,6 +13,7 @@ def train(
     encoded: dsl.Input[dsl.Dataset],
     base: dsl.Input[dsl.Model],
     model: dsl.Output[dsl.Model],
+    job: dsl.Output[dsl.Artifact],
 ) -> None:
     """Train the UNet with DeepSpeed ZeRO-3 and export it as a diffusers folder.
 
@@ -23,8 +24,11 @@ def train(
         encoded: What encode committed.
         base: The model that training starts from.
         model: The trained model.
+        job: The PyTorchJob as it was applied; an empty object where training needed none.
     """
     from platen.component import execute
+    from platen.components.train.pytorchjob import write_spec
     from platen.components.train.stage import STAGE
 
-    execute(STAGE, settings, workspace, run, {"encoded": encoded, "base": base}, model)
+    result = execute(STAGE, settings, workspace, run, {"encoded": encoded, "base": base}, model)
+    write_spec(result.folder, job.path)

@@ -8,6 +8,7 @@ with v1.9.3; cleanPodPolicy is not asked there).
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from typing import Any
 from platen.cluster import LABELS, Cluster, Object
 from platen.components.train.job_settings import JobSettings
 from platen.images import image
+from platen.manifest import RUN as RUN_RECORD
 from platen.manifest import canonical, sha256
 from platen.stage import Folder
-from platen.telemetry import log
 
 API = "/apis/kubeflow.org/v1"
 CONTAINER = "pytorch"  # the operator's webhook wants this name
@@ -246,12 +247,8 @@ def own_workflow(cluster: Cluster) -> list[Object]:
     return [{key: owner[key] for key in kept} for owner in owners if owner["kind"] == "Workflow"]
 
 
-def write_spec(folder: Folder, path: Path) -> None:
+def write_spec(folder: Folder, path: str) -> None:
     """Leave the job that a model was trained by, as JSON that kubectl takes; `{}` where it was trained without one."""
-    import json
-
-    spec = json.loads(folder.read("run.json") or b"{}").get("job") or {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(canonical(spec, indent=1))
-    if not spec:
-        log.info("train: no PyTorchJob was needed")
+    spec = json.loads(folder.read(RUN_RECORD) or b"{}").get("job", {})
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_bytes(canonical(spec, indent=1))
