@@ -82,8 +82,8 @@ def roll_back(workspace: str) -> Releases:
 
 
 def request_log(workspace: str, digest: str) -> str:
-    """Where the server of a model writes its request log: JSON lines."""
-    return join(workspace, "releases", "requests", f"{digest[:20]}.jsonl")
+    """The folder where the servers of a model write their request logs: `<host>.<start>-<number>.jsonl`, JSON lines."""
+    return join(workspace, "requests", digest)
 
 
 def _pointer(workspace: str) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
 import hypothesis
 import pytest
 
@@ -16,3 +21,33 @@ hypothesis.settings.load_profile("platen")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """A committed model folder, made once a session: read it, do not write into it. See tests/tiny_model.py."""
     return commit_tiny_model(str(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """PLATEN_SCRATCH, of this test alone."""
+    folder = tmp_path / "scratch"
+    monkeypatch.setenv("PLATEN_SCRATCH", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """An empty bucket on the storage emulator, as gs://NAME; tests take a prefix of their own in it."""
+    if not os.environ.get("STORAGE_EMULATOR_HOST"):
+        pytest.skip("no storage emulator: set STORAGE_EMULATOR_HOST")
+    from platen.storage.client import client
+    from platen.storage.gcs import GcsStore
+
+    made = client().create_bucket(f"platen-test-{uuid.uuid4().hex[:12]}", project="test")
+    yield f"gs://{made.name}"
+    store = GcsStore()
+    for name in store.list(f"gs://{made.name}"):
+        store.remove(f"gs://{made.name}/{name}")
+    made.delete()
+
+
+@pytest.fixture
+def prefix(bucket: str, scratch: Path) -> str:
+    """A prefix that nothing lies below, and a scratch folder to go with it."""
+    return f"{bucket}/{uuid.uuid4().hex[:8]}"

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platen import processes
@@ -96,18 +95,17 @@ class LocalServer:
 
 
 @contextmanager
-def serving(model: str, requests: str, device: str, stop_seconds: float) -> Iterator[LocalServer]:
+def serving(model: str, workspace: str, device: str, stop_seconds: float) -> Iterator[LocalServer]:
     """A server on a committed model and a free port of this machine; it is gone when the context ends.
 
     Args:
         model: URI of the model.
-        requests: Where the server logs its requests.
+        workspace: Where the server logs its requests, so that monitor finds them.
         device: auto, cuda or cpu.
         stop_seconds: How long it may take to end by itself.
     """
-    name = ["--model", model, "--log", str(Path(requests).absolute())]
-    place = ["--host", "127.0.0.1", "--port", "0", "--device", device]
-    server = LocalServer(processes.start([sys.executable, "-m", MODULE, *name, *place], {"PLATEN_LOG": "json"}))
+    command = [sys.executable, "-m", MODULE, "--model", model, "--host", "127.0.0.1", "--port", "0", "--device", device]
+    server = LocalServer(processes.start(command, {"PLATEN_LOG": "json", "PLATEN_WORKSPACE": workspace}))
     try:
         yield server
         server.stop(stop_seconds)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from platen import releases
 from platen.errors import InputError
-from platen.manifest import check_files
 from platen.stage import open_folder
+from platen.storage import store_for
 from platen.telemetry import log
 
 
@@ -22,7 +22,7 @@ def rollback(workspace: str) -> releases.Release:
     if len(history) < 2:
         raise InputError(f"{workspace}: {len(history)} release(s) here, so there is no earlier one to roll back to")
     earlier = open_folder(history[-2].model, workspace)
-    check_files(earlier.path, earlier.manifest.files, earlier.uri)
+    store_for(earlier.uri).verify(earlier.uri, earlier.manifest)
     releases.roll_back(workspace)
     log.info("rolled back from %s to %s", history[-1].model, earlier.uri)
     return history[-2]

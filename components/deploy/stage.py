@@ -22,8 +22,7 @@ def work(settings: DeploySettings, inputs: Inputs, place: Place) -> Outcome:
 
     model, report = inputs["model"], inputs["report"]
     check_decision(inputs["decision"])
-    requests = releases.request_log(place.workspace, model.digest)
-    with serving(model.uri, requests, settings.device, settings.stop_seconds) as server:
+    with serving(model.uri, place.workspace, settings.device, settings.stop_seconds) as server:
         url = server.wait_until_ready(settings.ready_seconds)
         try:
             with httpx.Client(base_url=url, timeout=settings.answer_seconds) as client:

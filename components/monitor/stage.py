@@ -11,19 +11,19 @@ from platen.components.monitor.drift import count_words
 from platen.components.monitor.judge import judge
 from platen.components.monitor.measures import measure
 from platen.components.monitor.settings import MonitorSettings
-from platen.components.monitor.traffic import Traffic, digest_of, read_traffic, size_of
+from platen.components.monitor.traffic import Traffic, bytes_of, digest_of, pieces_of, read_traffic
 from platen.dataset import read_index
 from platen.errors import CorruptError
 from platen.manifest import Json, canonical
 from platen.stage import Folder, Inputs, Outcome, Place, Stage
-from platen.storage import write_file
+from platen.storage import join, local_copy, write_file
 from platen.telemetry import log
 
 
 def work(settings: MonitorSettings, inputs: Inputs, place: Place) -> Outcome:
     """Count the log, measure, judge, and write the report."""
     model = released_model(inputs["release"])
-    traffic = read_log(Path(releases.request_log(place.workspace, model)), place.outside)
+    traffic = read_log(local_copy(releases.request_log(place.workspace, model)), place.outside)
     captions = count_words(training_captions(inputs["dataset"].path))
     measured = measure(settings, traffic, captions)
     rules = measured.rules(settings)
@@ -36,29 +36,28 @@ def work(settings: MonitorSettings, inputs: Inputs, place: Place) -> Outcome:
     return Outcome(counts=counts, facts={"verdict": verdict, "reasons": reasons})
 
 
-def read_log(path: Path, known: Mapping[str, Json]) -> Traffic:
+def read_log(folder: Path, known: Mapping[str, Json]) -> Traffic:
     """The log as `outside` saw it. Raises CorruptError where that part of it has changed since."""
-    size = int(known["log_bytes"])
-    traffic = read_traffic(path, size)
-    if digest_of(path, size) != known["log_sha256"]:
-        raise CorruptError(f"{path}: was rewritten while it was read; a request log is only ever appended to")
+    pieces = pieces_of(folder, known["log_bytes"])
+    traffic = read_traffic(pieces)
+    if digest_of(pieces) != known["log_sha256"]:
+        raise CorruptError(f"{folder}: was rewritten while it was read; a request log is only ever appended to")
     return traffic
 
 
 def outside(settings: MonitorSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
-    """The request log, as far as it is now: its length and the SHA-256 of that much."""
-    path = Path(releases.request_log(workspace, released_model(inputs["release"])))
-    size = size_of(path)
-    return {"log_bytes": size, "log_sha256": digest_of(path, size)}
+    """The request log, as far as it is now: the length of each stream and the SHA-256 of that much."""
+    pieces = pieces_of(local_copy(releases.request_log(workspace, released_model(inputs["release"]))))
+    return {"log_bytes": bytes_of(pieces), "log_sha256": digest_of(pieces)}
 
 
 def released_model(release: Folder) -> str:
     """The digest of the model that was released. Raises CorruptError where the folder does not say."""
-    path = release.path / "release.json"
     try:
-        return str(json.loads(path.read_bytes())["model"])
+        return str(json.loads(release.read("release.json") or b"")["model"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptError(f"{path}: names no model ({type(error).__name__}: {error})") from None
+        where = join(release.uri, "release.json")
+        raise CorruptError(f"{where}: names no model ({type(error).__name__}: {error})") from None
 
 
 def training_captions(folder: Path) -> Iterator[str]:

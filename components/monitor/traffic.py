@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,43 +73,75 @@ class Traffic:
             self.pictures += request.n or 0
 
 
-def read_traffic(path: Path, size: int) -> Traffic:
-    """The first `size` bytes of a log: a server may be appending to it meanwhile."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The first `size` bytes of a file of the log, and the stream that they are part of."""
+
+    stream: str
+    path: Path
+    size: int
+
+
+def pieces_of(folder: Path, known: Mapping[str, int] | None = None) -> list[Piece]:
+    """The log as it is now, or as it was when its streams had as many bytes as are known.
+
+    Each process that serves has a stream of its own, `<stream>-<number>.jsonl`, which it only ever adds to.
+    """
+    found: list[Piece] = []
+    used: Counter[str] = Counter()
+    for stream, _, path in sorted(map(_part, folder.glob("*.jsonl"))):
+        size = path.stat().st_size
+        if known is not None:
+            size = min(size, known.get(stream, 0) - used[stream])
+        if size > 0:
+            used[stream] += size
+            found.append(Piece(stream, path, size))
+    return found
+
+
+def _part(path: Path) -> tuple[str, int, Path]:
+    stream, _, number = path.stem.rpartition("-")
+    return (stream, int(number), path) if number.isdecimal() else (path.stem, 0, path)
+
+
+def bytes_of(pieces: Iterable[Piece]) -> dict[str, int]:
+    """How many bytes each stream has."""
+    counts: Counter[str] = Counter()
+    for piece in pieces:
+        counts[piece.stream] += piece.size
+    return dict(sorted(counts.items()))
+
+
+def read_traffic(pieces: Iterable[Piece]) -> Traffic:
+    """What the lines say; a server may be appending to a file meanwhile."""
     traffic = Traffic()
-    for line in _lines(path, size):
-        if line.strip():
-            traffic.add(line)
+    for piece in pieces:
+        for line in _lines(piece):
+            if line.strip():
+                traffic.add(line)
     return traffic
 
 
-def digest_of(path: Path, size: int) -> str:
-    """SHA-256 of the first `size` bytes of a file, in hexadecimal."""
+def digest_of(pieces: Iterable[Piece]) -> str:
+    """SHA-256 of all pieces one after the other, in hexadecimal."""
     digest = hashlib.sha256()
-    for chunk in _chunks(path, size):
-        digest.update(chunk)
+    for piece in pieces:
+        for chunk in _chunks(piece):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
-def size_of(path: Path) -> int:
-    """Bytes of a file; 0 where there is none."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _lines(path: Path, size: int) -> Iterator[bytes]:
+def _lines(piece: Piece) -> Iterator[bytes]:
     rest = b""
-    for chunk in _chunks(path, size):
+    for chunk in _chunks(piece):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from lines
     yield rest
 
 
-def _chunks(path: Path, size: int) -> Iterator[bytes]:
-    if size == 0:
-        return
-    with path.open("rb") as file:
+def _chunks(piece: Piece) -> Iterator[bytes]:
+    size = piece.size
+    with piece.path.open("rb") as file:
         while size > 0 and (chunk := file.read(min(CHUNK, size))):
             size -= len(chunk)
             yield chunk

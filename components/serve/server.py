@@ -19,7 +19,7 @@ from platen.components.serve.app import create_app
 from platen.components.serve.engine import Engine
 from platen.components.serve.metrics import Metrics
 from platen.components.serve.protocol import Limits
-from platen.components.serve.requests_log import RequestsLog
+from platen.components.serve.requests_log import Log, RequestsLog, open_log
 from platen.components.serve.service import Service
 from platen.components.serve.settings import ServeSettings
 from platen.errors import InputError
@@ -64,7 +64,7 @@ def run(settings: ServeSettings, model: str | None = None, workspace: str | None
     """
     folder = find_model(model, workspace)
     listener = bind(settings.host, settings.port)
-    service = build(settings, folder, log_path(settings, folder))
+    service = build(settings, folder, request_log(settings, folder))
     config = uvicorn.Config(create_app(service), log_config=None, access_log=False, timeout_graceful_shutdown=10)
     server = Server(config, service)
     url = address(listener)
@@ -88,7 +88,7 @@ def finish(service: Service) -> int:
     return 0
 
 
-def build(settings: ServeSettings, folder: Folder, requests: Path) -> Service:
+def build(settings: ServeSettings, folder: Folder, requests: Log) -> Service:
     """The parts of a server, wired together."""
     metrics = Metrics(settings.name, folder.digest)
 
@@ -107,7 +107,7 @@ def build(settings: ServeSettings, folder: Folder, requests: Path) -> Service:
         digest=folder.digest,
         engine=Engine(load, metrics, settings.queue),
         metrics=metrics,
-        log=RequestsLog(requests),
+        log=requests,
     )
     return service
 
@@ -127,9 +127,12 @@ def limits_of(settings: ServeSettings, sampler: DiffusionSampler) -> Limits:
     )
 
 
-def log_path(settings: ServeSettings, folder: Folder) -> Path:
-    """Where requests are logged: as the settings say, or where monitor looks, in the workspace of the model."""
-    return Path(settings.log or releases.request_log(workspace_of(folder.uri), folder.digest))
+def request_log(settings: ServeSettings, folder: Folder) -> Log:
+    """Where requests are logged: as the settings say, or where monitor looks, in the workspace."""
+    if settings.log is not None:
+        return RequestsLog(Path(settings.log))
+    workspace = os.environ.get("PLATEN_WORKSPACE") or workspace_of(folder.uri)
+    return open_log(releases.request_log(workspace, folder.digest), settings.log_every)
 
 
 def bind(host: str, port: int) -> socket.socket:

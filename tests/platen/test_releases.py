@@ -109,4 +109,4 @@ def test_the_history_is_that_of_a_stack(tmp_path_factory: pytest.TempPathFactory
 def test_each_model_has_a_request_log_of_its_own(tmp_path: Path) -> None:
     first, second = (releases.request_log(str(tmp_path), digest) for digest in (A, B))
     assert first != second
-    assert Path(first).is_relative_to(tmp_path / "releases")
+    assert Path(first).is_relative_to(tmp_path / "requests")

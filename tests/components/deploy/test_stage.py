@@ -41,8 +41,8 @@ def servers(model: Folder) -> list[psutil.Process]:
 
 
 def requests(bench: Bench, model: Folder) -> list[dict[str, object]]:
-    lines = Path(releases.request_log(bench.workspace, model.digest)).read_text().splitlines()
-    return [json.loads(line) for line in lines]
+    parts = Path(releases.request_log(bench.workspace, model.digest)).glob("*.jsonl")
+    return [json.loads(line) for part in sorted(parts) for line in part.read_text().splitlines()]
 
 
 def live(bench: Bench) -> list[str]:
@@ -129,8 +129,7 @@ def test_no_server_is_left_when_the_stage_is_killed(bench: Bench, tiny_model: Fo
     model = bench.model(tiny_model)
     argv = [sys.executable, "-c", RUN, *bench.inputs(model).values(), bench.workspace]
     stage = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": "."})
-    log = Path(releases.request_log(bench.workspace, model.digest))
-    while not (log.exists() and log.read_bytes()):  # the server is up, and in the middle of the smoke test
+    while not requests(bench, model):  # the server is up, and in the middle of the smoke test
         assert stage.poll() is None
         time.sleep(0.1)
     [server] = servers(model)

@@ -38,7 +38,7 @@ class Watch:
         self.workspace = str(workspace)
         release = commit(self.workspace, "deploy", "release", "release.json", json.dumps({"model": MODEL}).encode())
         self.inputs = {"release": release, "dataset": commit(self.workspace, "merge", "dataset")}
-        self.log = Path(releases.request_log(self.workspace, MODEL))
+        self.log = Path(releases.request_log(self.workspace, MODEL)) / "host.1-000000.jsonl"
 
     def add(self, count: int = 1, status: int = 200, seconds: float = 0.2, prompts: list[str] = CAPTIONS) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def test_without_any_log_there_is_nothing_to_say(watch: Watch) -> None:
 def test_a_log_that_was_rewritten_is_refused(watch: Watch) -> None:
     watch.add(3)
     with pytest.raises(CorruptError, match="only ever appended to"):
-        read_log(watch.log, {"log_bytes": watch.log.stat().st_size, "log_sha256": "0" * 64})
+        read_log(watch.log.parent, {"log_bytes": {"host.1": watch.log.stat().st_size}, "log_sha256": "0" * 64})
 
 
 def test_a_release_that_names_no_model_is_named(watch: Watch) -> None:

@@ -9,22 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platen.components.monitor import traffic as module
-from platen.components.monitor.traffic import Traffic, digest_of, read_traffic, size_of
-from platen.components.serve.requests_log import RequestsLog
+from platen.components.monitor.traffic import Traffic, bytes_of, digest_of, pieces_of, read_traffic
+from platen.components.serve.requests_log import open_log
 from platen.components.serve.service import Exchange
 
 LINE = {"status": 200, "seconds": 0.5, "prompt": "a circle", "n": 2, "id": "x"}
 
 
-def read(path: Path, *lines: object) -> Traffic:
+def write(path: Path, *lines: object) -> None:
     path.write_bytes(b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines))
-    return read_traffic(path, size_of(path))
+
+
+def read(folder: Path, *lines: object) -> Traffic:
+    write(folder / "host.1-000000.jsonl", *lines)
+    return read_traffic(pieces_of(folder))
 
 
 def test_requests_are_counted_by_what_they_say_of_the_server(tmp_path: Path) -> None:
     refused = {"status": 400, "seconds": 0.001, "prompt": None, "n": None}
     lines = [LINE, LINE, refused, *({**LINE, "status": status} for status in (429, 499, 500, 504))]
-    found = read(tmp_path / "log", *lines)
+    found = read(tmp_path, *lines)
     assert (found.requests, found.judged, found.failed, found.pictures) == (7, 4, 2, 4)
     assert (found.latencies, len(found.prompts)) == ([0.5, 0.5], 6)
 
@@ -35,39 +39,56 @@ def test_requests_are_counted_by_what_they_say_of_the_server(tmp_path: Path) -> 
     ids=["cut_short", "a_list", "not_utf8", "field_missing", "no_status", "last_line_unfinished"],
 )
 def test_a_line_that_is_no_request_is_counted_and_passed_over(tmp_path: Path, line: bytes) -> None:
-    found = read(tmp_path / "log", LINE, line)
+    found = read(tmp_path, LINE, line)
     assert (found.requests, found.unreadable) == (1, 1)
 
 
 def test_what_is_appended_later_is_left_for_the_next_time(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    read(path, LINE, LINE)
-    size = size_of(path)
-    before = digest_of(path, size)
-    with path.open("ab") as file:
+    """Another line in a stream, another part of it, and another stream."""
+    read(tmp_path, LINE, LINE)
+    before = pieces_of(tmp_path)
+    digest, known = digest_of(before), bytes_of(before)
+    assert known == {"host.1": 2 * len(json.dumps(LINE)) + 2}
+    with (tmp_path / "host.1-000000.jsonl").open("ab") as file:
         file.write(json.dumps(LINE).encode() + b"\n")
-    assert read_traffic(path, size).requests == 2
-    assert digest_of(path, size) == before != digest_of(path, size_of(path))
+    write(tmp_path / "host.1-000001.jsonl", LINE)
+    write(tmp_path / "earlier.0-000000.jsonl", LINE)
+    again = pieces_of(tmp_path, known)
+    assert again == before
+    assert (read_traffic(again).requests, digest_of(again)) == (2, digest)
+    assert read_traffic(pieces_of(tmp_path)).requests == 5
+    assert digest_of(pieces_of(tmp_path)) != digest
+
+
+def test_parts_of_a_stream_follow_each_other_by_number(tmp_path: Path) -> None:
+    for number in (0, 2, 10, 1_000_000):
+        write(tmp_path / f"a-host.7-{number:06d}.jsonl", {**LINE, "status": 200 + number % 7})
+    write(tmp_path / "by hand.jsonl", LINE)
+    pieces = pieces_of(tmp_path)
+    assert [piece.path.stem for piece in pieces[:4]] == [
+        "a-host.7-000000", "a-host.7-000002", "a-host.7-000010", "a-host.7-1000000"
+    ]  # fmt: skip
+    assert bytes_of(pieces).keys() == {"a-host.7", "by hand"}
 
 
 def test_no_log_is_an_empty_one(tmp_path: Path) -> None:
-    path = tmp_path / "nothing"
-    assert size_of(path) == 0
-    assert read_traffic(path, 0) == Traffic()
-    assert digest_of(path, 0) == hashlib.sha256().hexdigest()
+    (tmp_path / "host.1-000000.jsonl").touch()
+    for folder in (tmp_path, tmp_path / "nothing"):
+        assert pieces_of(folder) == []
+    assert read_traffic([]) == Traffic()
+    assert digest_of([]) == hashlib.sha256().hexdigest()
 
 
 @given(st.lists(st.sampled_from([200, 400, 503]), max_size=40), st.integers(1, 64))
 def test_chunks_cut_no_line(tmp_path_factory: pytest.TempPathFactory, statuses: list[int], size: int) -> None:
-    path = tmp_path_factory.mktemp("log") / "log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", size)
-        found = read(path, *({**LINE, "status": status} for status in statuses))
+        found = read(tmp_path_factory.mktemp("log"), *({**LINE, "status": status} for status in statuses))
     assert (found.requests, found.unreadable) == (len(statuses), 0)
 
 
 def test_it_reads_what_the_server_writes(tmp_path: Path) -> None:
-    log = RequestsLog(tmp_path / "log")
+    log = open_log(str(tmp_path), 60)
     log.write(Exchange().entry(400, "invalid_value", "0" * 64))
-    found = read_traffic(tmp_path / "log", size_of(tmp_path / "log"))
+    found = read_traffic(pieces_of(tmp_path))
     assert (dict(found.statuses), found.unreadable, found.prompts) == ({400: 1}, 0, [])

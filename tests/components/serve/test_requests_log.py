@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platen.components.serve.requests_log import RequestsLog
+from platen.components.serve.requests_log import RequestsLog, UploadedLog, left_behind, open_log
 from platen.errors import StorageError
+from platen.storage import local_copy, store_for
 
 WRITER = """
 import sys
@@ -60,3 +63,89 @@ def test_a_full_disk_loses_the_line_and_not_the_request(caplog: pytest.LogCaptur
     log = RequestsLog(Path("/dev/full"))
     log.write({"number": 1})
     assert "is lost: No space left on device" in caplog.text
+
+
+def lines(folder: str) -> list[dict[str, object]]:
+    """What monitor would read, in its order."""
+    parts = sorted(local_copy(folder).glob("*.jsonl"))
+    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+
+
+def test_a_log_in_a_folder_is_a_file_of_its_own(tmp_path: Path) -> None:
+    logs = [open_log(str(tmp_path / "requests"), 60) for _ in range(2)]
+    for number, log in enumerate(logs):
+        log.write({"number": number})
+        log.close()
+    assert [line["number"] for line in lines(str(tmp_path / "requests"))] == [0, 1]
+    assert len(list((tmp_path / "requests").iterdir())) == 2
+
+
+def test_parts_are_uploaded_as_time_goes_by_and_at_the_end(prefix: str, scratch: Path) -> None:
+    log = open_log(prefix, 60)
+    assert isinstance(log, UploadedLog)
+    for number in range(3):
+        log.write({"number": number})
+        if number < 2:
+            log.upload()
+    log.upload()
+    log.upload()  # nothing new: no empty part
+    log.write({"number": 3})
+    log.close()
+    assert [line["number"] for line in lines(prefix)] == [0, 1, 2, 3]
+    assert len(store_for(prefix).list(prefix)) == 4
+    assert list((scratch / "requests").rglob("*.jsonl")) == []
+
+
+def test_uploads_come_by_themselves(prefix: str) -> None:
+    log = open_log(prefix, 0.05)
+    log.write({"number": 0})
+    while not store_for(prefix).list(prefix):
+        time.sleep(0.05)
+    log.close()
+    assert lines(prefix) == [{"number": 0}]
+
+
+KILLED = """
+import os, sys
+from platen.components.serve.requests_log import open_log
+log = open_log(sys.argv[1], 3600)
+for number in range(3):
+    log.write({"number": number})
+    if number == 0:
+        log.upload()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_server_had_not_uploaded_comes_with_the_next_on_its_disk(prefix: str) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, prefix], check=False)
+    assert [line["number"] for line in lines(prefix)] == [0]
+    log = open_log(prefix, 3600)
+    log.write({"number": 3})
+    log.close()
+    assert [line["number"] for line in lines(prefix)] == [0, 1, 2, 3]
+
+
+def test_parts_of_a_server_that_lives_are_left_alone(prefix: str, scratch: Path) -> None:
+    log = open_log(prefix, 3600)
+    log.write({"number": 0})
+    [desks] = (scratch / "requests").iterdir()
+    assert left_behind(desks) == []
+    log.close()
+
+
+def test_parts_wait_in_order_while_the_store_is_away(
+    prefix: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = open_log(prefix, 3600)
+    assert isinstance(log, UploadedLog)
+    emulator = os.environ["STORAGE_EMULATOR_HOST"]
+    monkeypatch.setattr("platen.storage.client.PATIENCE", 0.1)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    for number in range(2):
+        log.write({"number": number})
+        log.upload()
+    assert "2 part(s) of the request log wait" in caplog.text and "cannot be reached" in caplog.text
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator)
+    log.close()
+    assert [line["number"] for line in lines(prefix)] == [0, 1]
