@@ -8,8 +8,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from platen import __version__
+from platen.components.serve.engine import Engine, State
 from platen.components.serve.protocol import ImageRequest, RefusalError
 from platen.components.serve.service import Service, refuse
 
@@ -20,10 +22,39 @@ POLICY = (
 )
 BODY = {"required": True, "content": {"application/json": {"schema": ImageRequest.model_json_schema()}}}
 
+SAYS: dict[State, str] = {
+    "empty": "no model has been released yet",
+    "loading": "the model is being loaded",
+    "ready": "requests are taken",
+    "leaving": "shutting down; requests that still come are taken",
+    "draining": "shutting down; what was accepted is finished",
+    "failed": "the model cannot be served; the log says why",
+    "ended": "shut down",
+}
+
+
+class CloseWhenLeaving:
+    """Answers with `Connection: close` once the server was asked to end: clients then open their next one elsewhere."""
+
+    def __init__(self, app: ASGIApp, engine: Engine) -> None:
+        self.app = app
+        self.engine = engine
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start" and not self.engine.stays:
+                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
+            await send(message)
+
+        await self.app(scope, receive, send_on)
+
 
 def create_app(service: Service) -> FastAPI:
     """The application over a service. The documentation pages are off: they load scripts from elsewhere."""
     app = FastAPI(title="Platen", version=__version__, docs_url=None, redoc_url=None)
+    app.add_middleware(CloseWhenLeaving, engine=service.engine)
     page = PAGE.read_text(encoding="utf-8")
 
     @app.post("/v1/images/generations", openapi_extra={"requestBody": BODY})
@@ -33,20 +64,20 @@ def create_app(service: Service) -> FastAPI:
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
-        """The one model that is served."""
-        return {"object": "list", "data": [service.card()]}
+        """The one model that is served; none where none has been released yet."""
+        return {"object": "list", "data": [service.card()] if service.digest else []}
 
     @app.get("/v1/models/{name}")
     async def model(name: str) -> Response:
         """The model, by its name."""
-        if name != service.settings.name:
+        if name != service.settings.name or not service.digest:
             message = f"{name[:100]!r} is not served here. Accepted: {service.settings.name!r}."
             return refuse(RefusalError(404, message, param="model", code="model_not_found"))
         return JSONResponse(service.card())
 
     @app.get("/healthz")
     async def healthz() -> Response:
-        """Whether the process is well: it may still be loading."""
+        """Whether the process is well: it may have no model yet, or be loading."""
         return _state(service, well=service.engine.state != "failed")
 
     @app.get("/readyz")
@@ -75,4 +106,5 @@ def create_app(service: Service) -> FastAPI:
 
 
 def _state(service: Service, *, well: bool) -> Response:
-    return JSONResponse({"state": service.engine.state}, 200 if well else 503)
+    state = service.engine.state
+    return JSONResponse({"state": state, "message": SAYS[state]}, 200 if well else 503)

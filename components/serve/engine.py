@@ -20,7 +20,7 @@ from platen.components.serve.metrics import Metrics
 from platen.errors import PlatenError, ProcessError
 from platen.telemetry import log
 
-State = Literal["loading", "ready", "draining", "failed", "ended"]
+State = Literal["empty", "loading", "ready", "leaving", "draining", "failed", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,13 @@ class Engine:
     """Runs the sampler in its own thread.
 
     Args:
-        load: Makes the sampler; called in the engine's thread.
+        load: Makes the sampler; called in the engine's thread. None: there is no model, and never will be.
         queue: Pictures that may wait.
     """
 
-    def __init__(self, load: Callable[[], Sampler], metrics: Metrics, queue: int) -> None:
-        self.state: State = "loading"
+    def __init__(self, load: Callable[[], Sampler] | None, metrics: Metrics, queue: int) -> None:
+        self.state: State = "loading" if load else "empty"
         self.failure: Exception | None = None
-        self._load = load
         self._metrics = metrics
         self._limit = queue
         self._waiting: deque[deque[Task]] = deque()  # one queue a request
@@ -77,13 +76,24 @@ class Engine:
         self._closing = False
         self._running = 0
         self._seconds = 1.0  # a picture takes, smoothed
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(load,), name="engine", daemon=True) if load else None
         metrics.watch_queue(lambda: self.waiting, self._oldest_wait)
         metrics.watch_ready(lambda: self.state == "ready")
 
     def start(self) -> None:
-        """Start to load the model."""
-        self._thread.start()
+        """Start to load the model, where there is one."""
+        if self._thread is not None:
+            self._thread.start()
+
+    @property
+    def takes(self) -> bool:
+        """Whether it takes pictures: also while it is leaving, since not everybody knows of that yet."""
+        return self.state in ("ready", "leaving")
+
+    @property
+    def stays(self) -> bool:
+        """Whether it was not asked to end."""
+        return self.state in ("empty", "loading", "ready")
 
     @property
     def waiting(self) -> int:
@@ -107,16 +117,21 @@ class Engine:
         tasks = deque(Task(job) for job in jobs)
         futures = [task.future for task in tasks]
         with self._changed:
-            if self.state != "ready":
+            if not self.takes:
                 raise GivenUpError(f"the engine is {self.state} and takes no pictures")
             self._waiting.append(tasks)
             self._changed.notify()
         return futures
 
+    def leave(self) -> None:
+        """Not be ready any more, but still take pictures."""
+        with self._changed:
+            self.state = "leaving" if self.state == "ready" else self.state
+
     def drain(self) -> None:
         """Finish what is in the queue, then end."""
         with self._changed:
-            self.state = "draining" if self.state in ("loading", "ready") else self.state
+            self.state = "draining" if self.state in ("loading", "ready", "leaving") else self.state
             self._changed.notify()
 
     def close(self, timeout: float = 10.0) -> bool:
@@ -124,12 +139,14 @@ class Engine:
         with self._changed:
             self._closing = True
             self._changed.notify()
+        if self._thread is None:
+            return True
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _run(self) -> None:
+    def _run(self, load: Callable[[], Sampler]) -> None:
         try:
-            sampler = self._load()
+            sampler = load()
             sampler.warm_up()
             self._set_ready()
             while tasks := self._take():

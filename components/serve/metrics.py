@@ -11,9 +11,9 @@ STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class Metrics:
-    """The measures of one server, in a registry of their own."""
+    """The measures of one server, in a registry of their own. `digest` is None where it has no model."""
 
-    def __init__(self, model: str, digest: str) -> None:
+    def __init__(self, model: str, digest: str | None) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.requests = Counter(
@@ -44,7 +44,8 @@ class Metrics:
             "platen_batch_size_pictures", "Pictures made at once.", buckets=(1, 2, 4, 8, 16, 32), registry=registry
         )
         info = Gauge("platen_model_info", "The model that is served; always 1.", ["model", "digest"], registry=registry)
-        info.labels(model=model, digest=digest).set(1)
+        if digest:
+            info.labels(model=model, digest=digest).set(1)
 
     def watch_queue(self, queued: Callable[[], int], oldest_wait: Callable[[], float]) -> None:
         """Take the state of the queue from these whenever the metrics are read."""

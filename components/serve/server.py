@@ -19,35 +19,19 @@ from platen.components.serve.app import create_app
 from platen.components.serve.engine import Engine
 from platen.components.serve.metrics import Metrics
 from platen.components.serve.protocol import Limits
-from platen.components.serve.requests_log import Log, RequestsLog, open_log
+from platen.components.serve.released import WORKSPACE, find_model
+from platen.components.serve.requests_log import RequestsLog
 from platen.components.serve.service import Service
 from platen.components.serve.settings import ServeSettings
 from platen.errors import InputError
 from platen.lineage import workspace_of
-from platen.manifest import check_files
-from platen.stage import Folder, open_folder
+from platen.stage import Folder
 from platen.telemetry import log
 
 if TYPE_CHECKING:
     from platen.components.serve.sampler import DiffusionSampler
 
-
-def find_model(model: str | None, workspace: str | None) -> Folder:
-    """The committed model to serve: the one named, or the one that is live in a workspace.
-
-    Raises InputError where neither is given, nothing is live, or the folder is not a model.
-    """
-    if model is None and workspace is None:
-        raise InputError("nothing to serve. Accepted: --model URI of a committed model, or --workspace PATH")
-    if model is None:
-        live = releases.load(workspace or "").live
-        if live is None:
-            raise InputError(f"{workspace}: no model is live here yet; run the pipeline, or name one with --model")
-        model = live.model
-    folder = open_folder(model, workspace or "")
-    if folder.manifest.kind != "model":
-        raise InputError(f"{folder.uri}: a {folder.manifest.kind}. Accepted: a committed model")
-    return folder
+KEEP_ALIVE = 75  # seconds; longer than clients and proxies keep a connection, so that it is they who close it
 
 
 def run(settings: ServeSettings, model: str | None = None, workspace: str | None = None) -> int:
@@ -56,7 +40,7 @@ def run(settings: ServeSettings, model: str | None = None, workspace: str | None
     Args:
         settings: Section `serve`.
         model: URI of a committed model; none: what is live in the workspace.
-        workspace: Where releases are looked up.
+        workspace: Where releases are looked up; none: the environment says what to serve.
 
     Raises:
         PlatenError: The model, the port or the log cannot be used. What is wrong with the model's files is found only
@@ -64,11 +48,18 @@ def run(settings: ServeSettings, model: str | None = None, workspace: str | None
     """
     folder = find_model(model, workspace)
     listener = bind(settings.host, settings.port)
-    service = build(settings, folder, request_log(settings, folder))
-    config = uvicorn.Config(create_app(service), log_config=None, access_log=False, timeout_graceful_shutdown=10)
+    service = build(settings, folder)
+    config = uvicorn.Config(
+        create_app(service),
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=10,
+    )
     server = Server(config, service)
     url = address(listener)
-    log.info("serving %s on %s", folder.uri, url, extra={"data": {"url": url, "model": folder.digest}})
+    what = folder.uri if folder else "no model, as none has been released yet,"
+    log.info("serving %s on %s", what, url, extra={"data": {"url": url, "model": service.digest}})
     service.engine.start()
     server.run(sockets=[listener])
     return finish(service)
@@ -78,7 +69,8 @@ def finish(service: Service) -> int:
     """End the engine. Raises what made it fail."""
     engine = service.engine
     ended = engine.close()
-    service.log.close()
+    if service.log is not None:
+        service.log.close()
     if engine.failure is not None:
         raise engine.failure
     log.info("served; ended in good order" if ended else "ended while the model was being loaded")
@@ -88,13 +80,16 @@ def finish(service: Service) -> int:
     return 0
 
 
-def build(settings: ServeSettings, folder: Folder, requests: Log) -> Service:
+def build(settings: ServeSettings, folder: Folder | None) -> Service:
     """The parts of a server, wired together."""
+    if folder is None:
+        metrics = Metrics(settings.name, None)
+        return Service(settings, "", Engine(None, metrics, settings.queue), metrics, log=None)
     metrics = Metrics(settings.name, folder.digest)
 
     def load() -> DiffusionSampler:
         started = time.monotonic()
-        check_files(folder.path, folder.manifest.files, folder.uri)
+        folder.check()
         from platen.components.serve import sampler
 
         loaded = sampler.load(folder.path, folder.digest, settings.device, settings.precision)
@@ -107,7 +102,7 @@ def build(settings: ServeSettings, folder: Folder, requests: Log) -> Service:
         digest=folder.digest,
         engine=Engine(load, metrics, settings.queue),
         metrics=metrics,
-        log=requests,
+        log=RequestsLog(log_path(settings, folder)),
     )
     return service
 
@@ -127,12 +122,10 @@ def limits_of(settings: ServeSettings, sampler: DiffusionSampler) -> Limits:
     )
 
 
-def request_log(settings: ServeSettings, folder: Folder) -> Log:
+def log_path(settings: ServeSettings, folder: Folder) -> Path:
     """Where requests are logged: as the settings say, or where monitor looks, in the workspace."""
-    if settings.log is not None:
-        return RequestsLog(Path(settings.log))
-    workspace = os.environ.get("PLATEN_WORKSPACE") or workspace_of(folder.uri)
-    return open_log(releases.request_log(workspace, folder.digest), settings.log_every)
+    workspace = os.environ.get(WORKSPACE) or workspace_of(folder.uri)
+    return Path(settings.log or releases.request_log(workspace, folder.digest))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -159,21 +152,29 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
-        self._drain_until: float | None = None
+        self._take_until = self._drain_until = math.inf
+        self._asked = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop taking requests; /readyz says so from now on."""
-        if self._drain_until is not None or self._service.engine.state == "loading":
+        """Not be ready from now on, and take requests for a little longer."""
+        settings, engine = self._service.settings, self._service.engine
+        if self._asked or engine.state in ("empty", "loading"):
             self.should_exit = self.force_exit = True
             return
-        log.info("%s: finishing what was accepted", signal.Signals(sig).name)
-        self._drain_until = time.monotonic() + self._service.settings.drain
-        self._service.engine.drain()
+        self._asked = True
+        log.info(
+            "%s: finishing what was accepted, and what comes within %g s", signal.Signals(sig).name, settings.lame_duck
+        )
+        self._take_until = time.monotonic() + settings.lame_duck
+        self._drain_until = self._take_until + settings.drain
+        engine.leave() if settings.lame_duck else engine.drain()
 
     async def on_tick(self, counter: int) -> bool:
         """Whether to end: the engine has, or the time for it is over."""
-        engine = self._service.engine
-        if self._drain_until is not None and time.monotonic() > self._drain_until:
+        engine, now = self._service.engine, time.monotonic()
+        if now > self._take_until:
+            engine.drain()
+        if now > self._drain_until:
             log.warning("giving up what is unfinished after %g s (serve.drain)", self._service.settings.drain)
             self._drain_until = math.inf
             engine.close(timeout=0)

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from platen.components.serve.engine import Engine, GivenUpError, Job
 from platen.components.serve.metrics import Metrics
 from platen.components.serve.protocol import Limits, Order, RefusalError, accept, answer
-from platen.components.serve.requests_log import Log
+from platen.components.serve.requests_log import RequestsLog
 from platen.components.serve.settings import ServeSettings
 from platen.telemetry import log
 
@@ -45,13 +45,13 @@ class Exchange:
 
 @dataclass(slots=True)
 class Service:
-    """The parts of a running server. `limits` is known once the model is loaded."""
+    """The parts of a running server. `limits` is known once the model is loaded; without a model `digest` is empty."""
 
     settings: ServeSettings
     digest: str
     engine: Engine
     metrics: Metrics
-    log: Log
+    log: RequestsLog | None
     limits: Limits | None = None
     started: int = field(default_factory=lambda: int(time.time()))
 
@@ -62,7 +62,8 @@ class Service:
             response, error = await self._answer(request, exchange)
         response.headers["x-request-id"] = exchange.id
         self.metrics.answered(response.status_code, time.monotonic() - exchange.started)
-        self.log.write(exchange.entry(response.status_code, error, self.digest))
+        if self.log is not None:
+            self.log.write(exchange.entry(response.status_code, error, self.digest))
         return response
 
     def card(self) -> dict[str, Any]:
@@ -94,8 +95,10 @@ class Service:
 
     def _ready(self) -> Limits:
         state = self.engine.state
-        if state == "ready" and self.limits is not None:
+        if self.engine.takes and self.limits is not None:
             return self.limits
+        if state == "empty":
+            raise RefusalError(503, "No model has been released yet.", code="no_model", retry_after=30)
         if state == "loading":
             raise RefusalError(503, "The model is still being loaded.", code="model_loading", retry_after=5)
         raise RefusalError(503, "The server is shutting down.", code="shutting_down", retry_after=5)

@@ -17,12 +17,6 @@ class ServeSettings(Settings):
     log: str | None = Field(
         None, exclude=True, description="File that requests are logged to, JSON lines; none: where monitor looks"
     )
-    log_every: float = Field(
-        60.0,
-        gt=0,
-        exclude=True,
-        description="Seconds between uploads of the request log to a bucket; a server that is killed loses so much",
-    )
     name: str = Field("platen", min_length=1, max_length=100, description="Name that clients give as `model`")
     device: Literal["auto", "cuda", "cpu"] = Field("auto", description="auto takes cuda where there is a device")
     precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Type the model computes in")
@@ -36,7 +30,13 @@ class ServeSettings(Settings):
     max_body: int = Field(65_536, ge=1024, exclude=True, description="Longest request body, in bytes")
     queue: int = Field(32, ge=1, exclude=True, description="Pictures that may wait; what comes then is told to retry")
     deadline: float = Field(120.0, gt=0, exclude=True, description="Seconds a request may take, waiting included")
-    drain: float = Field(60.0, ge=0, exclude=True, description="Seconds that running requests get after SIGTERM")
+    lame_duck: float = Field(
+        0.0,
+        ge=0,
+        exclude=True,
+        description="Seconds after SIGTERM in which new requests are still taken: behind a Service some still come",
+    )
+    drain: float = Field(60.0, ge=0, exclude=True, description="Seconds that accepted requests get after that")
 
     @model_validator(mode="after")
     def _limits_agree(self) -> Self:

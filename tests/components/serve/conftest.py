@@ -84,18 +84,18 @@ StartServer = Callable[..., RunningServer]
 
 @pytest.fixture(scope="session")
 def start_server(tmp_path_factory: pytest.TempPathFactory, tiny_model: Folder) -> Iterator[StartServer]:
-    """Start a server of the tiny model, with settings; `ready=False` does not wait for it."""
+    """Start a server of the tiny model, or the one in `env`, with settings; `ready=False` does not wait for it."""
     started: list[RunningServer] = []
 
-    def start(*, ready: bool = True, **settings: object) -> RunningServer:
+    def start(*, ready: bool = True, env: dict[str, str] | None = None, **settings: object) -> RunningServer:
         folder = tmp_path_factory.mktemp("server")
         file = folder / "settings.yaml"
         file.write_text(json.dumps({"serve": {"port": 0, "device": "cpu", "steps": 4, **settings}}))
-        options = ["--model", tiny_model.uri, "--settings", str(file), "--log", str(folder / "requests.jsonl")]
-        argv = [sys.executable, "-m", "platen.components.serve.main", *options]
-        server = RunningServer(
-            processes.start(argv, {"PLATEN_LOG": "json", "OMP_NUM_THREADS": "1"}), folder / "requests.jsonl"
-        )
+        options = ["--settings", str(file), "--log", str(folder / "requests.jsonl")]
+        named = ["--model", tiny_model.uri] if env is None else []
+        argv = [sys.executable, "-m", "platen.components.serve.main", *named, *options]
+        environment = {"PLATEN_LOG": "json", "OMP_NUM_THREADS": "1", **(env or {})}
+        server = RunningServer(processes.start(argv, environment), folder / "requests.jsonl")
         started.append(server)
         if ready:
             server.wait_for(server.is_ready)
