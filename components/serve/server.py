@@ -20,7 +20,7 @@ from platen.components.serve.engine import Engine
 from platen.components.serve.metrics import Metrics
 from platen.components.serve.protocol import Limits
 from platen.components.serve.released import WORKSPACE, find_model
-from platen.components.serve.requests_log import RequestsLog
+from platen.components.serve.requests_log import Log, RequestsLog, open_log
 from platen.components.serve.service import Service
 from platen.components.serve.settings import ServeSettings
 from platen.errors import InputError
@@ -102,7 +102,7 @@ def build(settings: ServeSettings, folder: Folder | None) -> Service:
         digest=folder.digest,
         engine=Engine(load, metrics, settings.queue),
         metrics=metrics,
-        log=RequestsLog(log_path(settings, folder)),
+        log=request_log(settings, folder),
     )
     return service
 
@@ -122,10 +122,12 @@ def limits_of(settings: ServeSettings, sampler: DiffusionSampler) -> Limits:
     )
 
 
-def log_path(settings: ServeSettings, folder: Folder) -> Path:
+def request_log(settings: ServeSettings, folder: Folder) -> Log:
     """Where requests are logged: as the settings say, or where monitor looks, in the workspace."""
+    if settings.log is not None:
+        return RequestsLog(Path(settings.log))
     workspace = os.environ.get(WORKSPACE) or workspace_of(folder.uri)
-    return Path(settings.log or releases.request_log(workspace, folder.digest))
+    return open_log(releases.request_log(workspace, folder.digest), settings.log_every)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from platen.components.serve.engine import Engine, GivenUpError, Job
 from platen.components.serve.metrics import Metrics
 from platen.components.serve.protocol import Limits, Order, RefusalError, accept, answer
-from platen.components.serve.requests_log import RequestsLog
+from platen.components.serve.requests_log import Log
 from platen.components.serve.settings import ServeSettings
 from platen.telemetry import log
 
@@ -51,7 +51,7 @@ class Service:
     digest: str
     engine: Engine
     metrics: Metrics
-    log: RequestsLog | None
+    log: Log | None
     limits: Limits | None = None
     started: int = field(default_factory=lambda: int(time.time()))
 

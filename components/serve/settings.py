@@ -17,6 +17,12 @@ class ServeSettings(Settings):
     log: str | None = Field(
         None, exclude=True, description="File that requests are logged to, JSON lines; none: where monitor looks"
     )
+    log_every: float = Field(
+        60.0,
+        gt=0,
+        exclude=True,
+        description="Seconds between uploads of the request log to a bucket; a server that is killed loses so much",
+    )
     name: str = Field("platen", min_length=1, max_length=100, description="Name that clients give as `model`")
     device: Literal["auto", "cuda", "cpu"] = Field("auto", description="auto takes cuda where there is a device")
     precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Type the model computes in")
