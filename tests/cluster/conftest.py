@@ -6,7 +6,6 @@ They run one after the other (one xdist group): they share a node.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,19 +58,3 @@ def needs_image(node_images: set[str]) -> Callable[[str], str]:
         return image(stage)
 
     return check
-
-
-@pytest.fixture
-def bucket() -> Iterator[str]:
-    """A new bucket on the emulator that STORAGE_EMULATOR_HOST names, as gs://NAME. Skips where there is none."""
-    if not os.environ.get("STORAGE_EMULATOR_HOST"):
-        pytest.skip("no storage emulator: set STORAGE_EMULATOR_HOST")
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud import storage
-
-    client = storage.Client(project="test", credentials=AnonymousCredentials())
-    made = client.create_bucket(f"platen-{uuid.uuid4().hex[:10]}")
-    yield f"gs://{made.name}"
-    for blob in client.list_blobs(made):
-        blob.delete()
-    made.delete()
