@@ -179,7 +179,7 @@ def test_a_rollout_loses_no_request(objects: tuple[Object, ...]) -> None:
     settings, (serve,) = server_settings(objects), spec["containers"]
     assert settings.drain >= settings.deadline
     leaving = serve["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert spec["terminationGracePeriodSeconds"] >= leaving + settings.drain + ANSWERS + GIVES_UP
+    assert spec["terminationGracePeriodSeconds"] >= leaving + settings.lame_duck + settings.drain + ANSWERS + GIVES_UP
 
 
 @each_overlay
