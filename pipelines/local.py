@@ -39,7 +39,7 @@ def run_content(settings: str, workspace: str, run: str, *, docker: bool = False
     """
     from kfp import local
 
-    from platen.pipelines.content import content
+    from platen.pipelines.content import content_pipeline
 
     started = time.time()
     clear_records(run)
@@ -52,7 +52,7 @@ def run_content(settings: str, workspace: str, run: str, *, docker: bool = False
         stack.enter_context(contextlib.redirect_stdout(_Tee(raw)))
         warnings.simplefilter("ignore")  # kfp warns that an image of ours might not have Python
         try:
-            content(settings=settings, workspace=workspace, run=run)
+            content_pipeline()(settings=settings, workspace=workspace, run=run)
         except RuntimeError as error:
             raise failure(run) or ProcessError(f"{error}; all that was printed: {folder / RAW_LOG}") from None
     log.info("the run took %.0f s; report: %s", time.time() - started, join(run, "report.html"))

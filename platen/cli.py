@@ -186,15 +186,25 @@ def demo(
 @app.command(name="compile", rich_help_panel="Runs")
 def compile_pipelines(
     folder: Annotated[Path, typer.Option("--out", "-o", help="Where the YAML goes.")] = Path("pipelines/compiled"),
+    registry: Annotated[
+        str | None, typer.Option(help="Where the images are; else as `make images` names them.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option(help="Their tag; else the version.")] = None,
+    digests: Annotated[Path | None, typer.Option(help="Their digests, as `make images PUSH=1` writes them.")] = None,
+    cluster: Annotated[Path | None, typer.Option(help="What the pods ask for, see examples/cluster.yaml.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where the files are stale.")] = False,
 ) -> None:
     """Compile the pipelines to YAML for Kubeflow Pipelines."""
-    from platen.pipelines.compile import check_compiled, write_compiled
+    from platen.images import chosen_images
+    from platen.pipelines.compile import check_compiled, read_cluster, write_compiled
+
+    images, pods = chosen_images(registry, tag, digests), read_cluster(cluster)
+    from platen.pipelines.tasks import Target  # after the files were read: a mistyped one is told at once
 
     if check:
-        check_compiled(folder)
+        check_compiled(folder, Target(images, pods))
     else:
-        write_compiled(folder)
+        write_compiled(folder, Target(images, pods))
 
 
 @app.command(rich_help_panel="Committed folders")

@@ -20,8 +20,10 @@ from platen.processes import die_with
 from platen.records import recorded_failure, run_recorded
 from platen.settings import S
 from platen.stage import Result, Stage
+from platen.storage import join
 from platen.telemetry import log, set_up_logging
 
+RUN_ID = "PLATEN_RUN_ID"  # on a cluster the run's id: runs with the same `run` must not mix their records
 RUNNER = "PLATEN_RUNNER"  # process id of the local runner, which is not the task's direct parent: kfp starts a shell
 
 
@@ -55,10 +57,17 @@ def execute_on(
     if RUNNER in os.environ:
         die_with(int(os.environ[RUNNER]))  # a run that is killed leaves no task behind that goes on working
     set_up_logging()
+    run = own_folder(run)
     with exit_on_error(stage.name), recorded_failure(run, stage.name):
         result = run_recorded(stage, settings, find_inputs(), workspace, run)
     write_reference(output, result)
     return result
+
+
+def own_folder(run: str) -> str:
+    """The folder of this run's records: on a cluster the one below `run` with the run's id."""
+    name = os.environ.get(RUN_ID)
+    return join(run, name) if name else run
 
 
 @contextmanager

@@ -24,10 +24,10 @@ def gate(
         model: The model that the report is on.
         decision: Promote or reject, and why.
     """
-    from platen.component import execute, exit_on_error
+    from platen.component import execute, exit_on_error, own_folder
     from platen.components.gate.refusal import refuse_if_rejected
     from platen.components.gate.stage import STAGE
 
     result = execute(STAGE, settings, workspace, run, {"report": report, "model": model}, decision)
     with exit_on_error(STAGE.name):
-        refuse_if_rejected(result, run)
+        refuse_if_rejected(result, own_folder(run))

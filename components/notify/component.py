@@ -15,10 +15,10 @@ def notify(settings: str, workspace: str, run: str, status: dsl.PipelineTaskFina
         run: The run's folder, where the stages left their records.
         status: How the pipeline ended; a stage that was killed left no record of it.
     """
-    from platen.component import exit_on_error
+    from platen.component import exit_on_error, own_folder
     from platen.components.notify.notice import notify as give_notice
     from platen.telemetry import set_up_logging
 
     set_up_logging()
     with exit_on_error("notify"):
-        give_notice(settings, workspace, run, status.state, status.error_message)
+        give_notice(settings, workspace, own_folder(run), status.state, status.error_message)

@@ -32,6 +32,15 @@ def test_artifact_leads_to_the_next_stage(tmp_path: Path) -> None:
     assert [record.name for record in load(run)] == ["word", "read"]
 
 
+def test_on_a_cluster_each_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = str(tmp_path / "run")
+    for name in ("monday", "tuesday"):
+        monkeypatch.setenv("PLATEN_RUN_ID", name)
+        execute(word_stage(), "word: {word: hi}", str(tmp_path / "ws"), run, {}, Artifact(str(tmp_path / name)))
+    assert [len(load(f"{run}/{name}")) for name in ("monday", "tuesday")] == [1, 1]
+    assert load(run) == []
+
+
 def test_metadata_says_what_a_person_wants_to_see(tmp_path: Path) -> None:
     result = run_stage(word_stage(), WordSettings(times=3), {}, str(tmp_path))
     artifact = Artifact(str(tmp_path / "out" / "artifact"))

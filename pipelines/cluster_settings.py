@@ -1,0 +1,130 @@
+"""What the stages' pods ask for on a cluster: `platen compile --cluster FILE`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from platen.components.train.job_settings import KeyOfSecret, MountPath, Resource
+from platen.settings import Settings
+
+CPU = re.compile(r"\d+(\.\d+)?m?")
+MEMORY = re.compile(r"\d+([KMGTPE]i?)?")
+
+
+def _cpu(value: str) -> str:
+    if not CPU.fullmatch(value):
+        raise ValueError(f"{value!r} is no number of CPU cores that a pipeline can ask for: as 500m, 2 or 1.5")
+    return value
+
+
+def _memory(value: str) -> str:
+    if not MEMORY.fullmatch(value):
+        raise ValueError(f"{value!r} is no memory size that a pipeline can ask for: a whole number, as 512Mi or 16Gi")
+    return value
+
+
+Cpu = Annotated[str, AfterValidator(_cpu)]
+Memory = Annotated[str, AfterValidator(_memory)]
+
+
+class Toleration(Settings):
+    """One toleration, spelt as in Kubernetes."""
+
+    key: str | None = Field(None, description="key of the taint; null for every taint")
+    operator: Literal["Equal", "Exists"] = Field("Equal", description="Equal: `value` must be the taint's; or Exists")
+    value: str | None = Field(None, description="value of the taint; null with operator Exists")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="NoSchedule, PreferNoSchedule or NoExecute; null for all"
+    )
+    seconds: int | None = Field(
+        None, alias="tolerationSeconds", ge=0, description="seconds until eviction, with NoExecute; null for never"
+    )
+
+
+class Placement(Settings):
+    """Where pods run and what they are given."""
+
+    node_selector: dict[str, str] = Field({}, description="labels that nodes must have")
+    tolerations: tuple[Toleration, ...] = Field((), description="taints that pods put up with, as in Kubernetes")
+    env: dict[str, str] = Field({}, description="environment, e.g. {HTTPS_PROXY: ...}; nothing secret")
+    secret_env: dict[str, KeyOfSecret] = Field({}, description="environment from Secrets: {VARIABLE: SECRET/KEY}")
+    secret_files: dict[str, MountPath] = Field({}, description="Secrets as folders of files: {SECRET: /path}")
+    volumes: dict[str, MountPath] = Field({}, description="PersistentVolumeClaims: {CLAIM: /path}")
+
+
+class LightPod(Placement):
+    """The pod of a stage that needs no torch."""
+
+    cpu: Cpu = Field("250m", description="CPU cores that the pod asks for, e.g. 2 or 500m")
+    cpu_limit: Cpu | None = Field(None, description="CPU cores that it may use at most; null for no limit")
+    memory: Memory = Field("2Gi", description="memory of the pod: asked for, and its limit; includes `shm`")
+    shm: Memory | None = Field(None, description="size of /dev/shm, counted as memory; null for the node's 64 MB")
+    timeout_seconds: int | None = Field(86_400, ge=1, description="seconds until the pod is ended; null for never")
+
+
+class TorchPod(LightPod):
+    """The pod of a stage that works with models."""
+
+    cpu: Cpu = Field("500m", description="CPU cores that the pod asks for, e.g. 2 or 500m")
+    memory: Memory = Field("6Gi", description="memory of the pod: asked for, and its limit; includes `shm`")
+    shm: Memory | None = Field("1Gi", description="size of /dev/shm, counted as memory; null for the node's 64 MB")
+
+
+class TrainPod(TorchPod):
+    """The pod of train: with `train.job` in the run's settings it launches the job and follows it, and needs no GPU."""
+
+    timeout_seconds: int | None = Field(
+        None, ge=1, description="seconds until the pod is ended; null for never: train.job has deadlines of its own"
+    )
+
+
+class GpuPod(TorchPod):
+    """The pod of a stage that is worth a GPU."""
+
+    gpu: Resource | None = Field(
+        None, description="resource name of the GPU, e.g. nvidia.com/gpu; null to work on the CPU"
+    )
+    gpus: int = Field(1, ge=1, description="how many of them, where `gpu` is set")
+    gpu_type: str | None = Field(None, description="value that nodes must have at gpu_type_label; null for any GPU")
+    gpu_type_label: str = Field("nvidia.com/gpu.product", description="node label that tells the type of GPU")
+
+
+class ClusterSettings(Placement):
+    """What one file says of a cluster: the fields on top are for the pods of every stage, each stage adds to them."""
+
+    image_pull_secrets: tuple[str, ...] = Field((), description="names of Secrets to pull the images with")
+    ingest: LightPod = Field(LightPod(), description="the pod of ingest")
+    clean_text: LightPod = Field(LightPod(), description="the pod of clean_text")
+    clean_images: LightPod = Field(LightPod(), description="the pod of clean_images")
+    merge: LightPod = Field(LightPod(), description="the pod of merge")
+    base: TorchPod = Field(TorchPod(), description="the pod of base")
+    encode: GpuPod = Field(GpuPod(), description="the pod of encode")
+    train: TrainPod = Field(TrainPod(), description="the pod of train; the GPUs of a training job are in train.job")
+    generate: GpuPod = Field(GpuPod(), description="the pod of generate")
+    evaluate: GpuPod = Field(GpuPod(), description="the pod of evaluate")
+    gate: LightPod = Field(LightPod(), description="the pod of gate")
+    deploy: LightPod = Field(LightPod(), description="the pod of deploy")
+    monitor: LightPod = Field(LightPod(), description="the pod of monitor")
+    notify: LightPod = Field(LightPod(), description="the pod of notify")
+
+    @model_validator(mode="after")
+    def _mounts_are_apart(self) -> ClusterSettings:
+        for stage in STAGES:
+            pod = self.pod(stage)
+            paths = [*self.volumes.values(), *pod.volumes.values(), *self.secret_files.values()]
+            paths += pod.secret_files.values()
+            twice = {path for path in paths if paths.count(path) > 1}
+            if twice:
+                raise ValueError(f"{stage}: two things are mounted at {min(twice)}")
+        return self
+
+    def pod(self, stage: str) -> LightPod:
+        """What one stage's pod asks for, without what all have."""
+        pod: LightPod = getattr(self, stage)
+        return pod
+
+
+STAGES = tuple(name for name, field in ClusterSettings.model_fields.items() if isinstance(field.default, LightPod))
