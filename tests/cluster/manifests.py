@@ -43,14 +43,24 @@ def apply(folder: Path, *options: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def differences(folder: Path) -> str:
+    """`kubectl diff -k`: what applying would change."""
+    done = subprocess.run([kubectl(), "diff", "-k", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
 @contextmanager
-def kind_overlay(cluster: Cluster, folder: Path, storage: Mapping[str, str] = {}) -> Iterator[tuple[Cluster, Path]]:
+def kind_overlay(
+    cluster: Cluster, folder: Path, storage: Mapping[str, str] = {}, options: tuple[str, ...] = ()
+) -> Iterator[tuple[Cluster, Path]]:
     """The kind overlay, applied in a namespace that it makes, deleted at the end.
 
     Args:
         cluster: Where.
         folder: An empty one, for the overlay.
         storage: Environment of the server in place of the overlay's.
+        options: Of `kubectl apply`.
 
     Yields:
         A connection with that namespace, and the overlay, to apply again.
@@ -58,7 +68,7 @@ def kind_overlay(cluster: Cluster, folder: Path, storage: Mapping[str, str] = {}
     name = f"platen-test-{uuid.uuid4().hex[:8]}"
     overlay = write_on_top(folder, on_top("kind", name, storage=storage))
     try:
-        apply(overlay)
+        apply(overlay, *options)
         yield replace(cluster, namespace=name), overlay
     finally:
         cluster.delete(f"/api/v1/namespaces/{name}")

@@ -174,7 +174,8 @@ def test_the_server_leaves_release_and_replicas_to_others(objects: tuple[Object,
 @each_overlay
 def test_a_rollout_loses_no_request(objects: tuple[Object, ...]) -> None:
     deployment = one(objects, "Deployment", "platen-serve")
-    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert deployment["spec"]["strategy"] == rolling
     spec = deployment["spec"]["template"]["spec"]
     settings, (serve,) = server_settings(objects), spec["containers"]
     assert settings.drain >= settings.deadline
