@@ -17,15 +17,19 @@ class IngestSettings(Settings):
 
     # What lies there counts, not where it lies: see `outside` in stage.py.
     folder: str | None = Field(
-        None, exclude=True, description="Folder of pictures, with captions beside them or in metadata.jsonl; a path"
+        None,
+        exclude=True,
+        description="Folder of pictures, with captions beside them or in metadata.jsonl; path or gs://",
     )
     table: str | None = Field(
-        None, exclude=True, description="Table of pictures, columns path or url, caption, licence; .csv .jsonl .parquet"
+        None,
+        exclude=True,
+        description="Table of pictures, columns path or url, caption, licence; .csv .jsonl .parquet, path or gs://",
     )
     urls: str | None = Field(
         None,
         exclude=True,
-        description="Table of pictures to fetch, columns url, caption, licence; .csv .jsonl .parquet",
+        description="Table of pictures to fetch, columns url, caption, licence; .csv .jsonl .parquet, path or gs://",
     )
     licence: str = Field("unknown", min_length=1, description="Licence of pictures whose source states none; a text")
     shard_size: int = Field(1000, ge=1, le=100_000, description="Samples a shard; all their bytes are held in memory")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,8 +45,12 @@ class Source:
     refused: tuple[str, str] | None = None
 
 
-def list_sources(settings: IngestSettings) -> list[Source]:
+def list_sources(settings: IngestSettings, more: Sequence[Source] = ()) -> list[Source]:
     """All sources, in the order of their keys. Of two with one key the second is refused as duplicate_source.
+
+    Args:
+        settings: Which folder and tables; local ones.
+        more: Sources that were found elsewhere.
 
     Raises:
         SettingsError: None of folder, table and urls is set.
@@ -55,12 +59,17 @@ def list_sources(settings: IngestSettings) -> list[Source]:
     given = {origin: getattr(settings, origin) for origin in ORIGINS}
     if not any(given.values()):
         raise SettingsError("ingest.folder", "not set, and neither is ingest.table nor ingest.urls", FOLDER_ACCEPTED)
-    found: list[Source] = []
+    found = [*more]
     for origin, path in given.items():
         if path is not None:
             found += _in_folder(Path(path)) if origin == "folder" else _in_table(origin, Path(path))
     found.sort(key=lambda source: (source.key, ORIGINS.index(source.origin), source.caption or ""))
     return _without_repeats(found)
+
+
+def refused_source(name: str, origin: str, detail: str) -> Source:
+    """A picture whose name leads nowhere."""
+    return _source(name, origin, refused=("path_refused", detail))
 
 
 def is_readable(source: Source) -> bool:

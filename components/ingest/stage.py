@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from platen.components.ingest.buckets import brought, in_buckets
 from platen.components.ingest.captions import with_caption
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.shards import write_shards
@@ -23,8 +24,18 @@ from platen.telemetry import progress, track
 def outside(settings: IngestSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
     """A digest of each source: names, captions, licences, and the content of every file.
 
-    What a URL holds is not in it: a table of URLs is fetched again when the table changes.
+    Of what lies in a bucket it takes the checksums that the bucket has. What a URL holds is not in it: a table of URLs
+    is fetched again when the table changes.
     """
+    remote = {source.origin: source.digest for source in in_buckets(settings)}
+    local = settings.model_copy(update=dict.fromkeys(remote))
+    if remote and not any(getattr(local, origin) for origin in ORIGINS):
+        return remote
+    return {**local_digests(local), **remote}
+
+
+def local_digests(settings: IngestSettings) -> dict[str, str]:
+    """A digest of each source on this machine."""
     digests = {origin: hashlib.sha256() for origin in ORIGINS if getattr(settings, origin) is not None}
     sources = list_sources(settings)
     for source in track(sources, "reading sources", len(sources), "samples"):
@@ -37,7 +48,12 @@ def outside(settings: IngestSettings, inputs: Inputs, workspace: str) -> Mapping
 
 def ingest(settings: IngestSettings, inputs: Inputs, place: Place) -> Outcome:
     """Take every source shard by shard; what cannot be had is dropped with its reason."""
-    sources = list_sources(settings)
+    with brought(settings, place.outside, place.scratch / "sources") as (here, refused):
+        return take(settings, list_sources(here, refused), place)
+
+
+def take(settings: IngestSettings, sources: Sequence[Source], place: Place) -> Outcome:
+    """Write the shards of those that are not written yet, and count."""
     shards = [(shard_name(number), chunk) for number, chunk in enumerate(chunks(sources, settings.shard_size))]
     todo = [(shard, chunk) for shard, chunk in shards if not is_done(place.out, shard)]
     with progress("ingesting", len(sources), "samples") as advance:
