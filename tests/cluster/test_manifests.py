@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,28 +101,32 @@ def test_applying_again_takes_back_neither_release_nor_scale(
 def test_a_server_without_a_release_is_alive_and_says_so(applied: Overlay, needs_image: Callable[[str], str]) -> None:
     needs_image("serve")
     cluster, _ = applied
-    (pod,) = server_pods(cluster)
-    path = f"/api/v1/namespaces/{cluster.namespace}/pods/{pod['metadata']['name']}"
-    wait_until(lambda: (status := container_status(cluster, path)) and status["started"])
+    path = started_pod(cluster)
     assert "no model has been released yet" in asked(cluster, f"{path}:8000/proxy/readyz", 503)
     assert json.loads(asked(cluster, f"{path}:8000/proxy/healthz"))["state"] == "empty"
-    status = container_status(cluster, path)
-    assert (status["ready"], status["restartCount"]) == (False, 0)
+    assert container_status(cluster, path)["ready"] is False
     assert "none has been released yet" in cluster.stream(f"{path}/log").read().decode()
 
 
 def test_a_scrape_of_the_server_has_what_alerts_ask_for(applied: Overlay, needs_image: Callable[[str], str]) -> None:
     needs_image("serve")
     cluster, _ = applied
-    (pod,) = server_pods(cluster)
-    path = f"/api/v1/namespaces/{cluster.namespace}/pods/{pod['metadata']['name']}"
-    wait_until(lambda: (status := container_status(cluster, path)) and status["started"])
-    text = asked(cluster, f"{path}:8000/proxy/metrics")
+    text = asked(cluster, f"{started_pod(cluster)}:8000/proxy/metrics")
     families = {family.name for family in text_string_to_metric_families(text)}
     asked_for = {name for alert in alerts() for name in named(alert["expr"])} - PROMETHEUS
-    suffixes = ("_total", "_bucket", "_count", "_sum")
-    assert {next((n.removesuffix(s) for s in suffixes if n.endswith(s)), n) for n in asked_for} <= families
+    assert {re.sub("_(total|bucket|count|sum)$", "", name) for name in asked_for} <= families
     assert "\nplaten_ready 0.0\n" in text
+
+
+def started_pod(cluster: Cluster) -> str:
+    """The address of the server's one pod, once it listens. It must not have been started twice."""
+    (pod,) = wait_until(lambda: server_pods(cluster))
+    path = f"/api/v1/namespaces/{cluster.namespace}/pods/{pod['metadata']['name']}"
+    status = wait_until(
+        lambda: (now := container_status(cluster, path)) and (now["started"] or now["restartCount"]) and now
+    )
+    assert status["restartCount"] == 0, status
+    return path
 
 
 def container_status(cluster: Cluster, pod: str) -> dict[str, Any]:
