@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,8 @@ from platen.errors import InputError, PlatenError
 from platen.telemetry import log, set_up_logging
 
 if TYPE_CHECKING:
+    from platen.pipelines.backend import Backend
+    from platen.components.deploy.deployment_settings import DeploymentSettings
     from platen.pipelines.settings import RunSettings
     from platen.stage import Stage
 
@@ -48,6 +50,12 @@ SettingsFile = Annotated[
 ]
 Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Where committed folders lie; else the settings'.")]
 Run = Annotated[str, typer.Option("--run", "-r", help="The run's folder, for its records; else the settings'.")]
+Releases = Annotated[
+    str, typer.Option("--workspace", "-w", help="Whose releases; else the settings', else runs/workspace.")
+]
+OptionalSettings = Annotated[
+    Path | None, typer.Option("--settings", "-s", help="The run's settings; their deploy.deployment is dealt with too.")
+]
 Docker = Annotated[bool, typer.Option("--docker", help="Each stage in a container of its own image.")]
 
 
@@ -108,6 +116,14 @@ def parse_input(given: str) -> tuple[str, str]:
     if not found:
         raise InputError(f"--input {given}: not of the form NAME=URI")
     return name, uri
+
+
+def parse_parameter(given: str) -> tuple[str, str]:
+    """NAME=VALUE as a pair."""
+    name, found, value = given.partition("=")
+    if not found:
+        raise InputError(f"--parameter {given}: not of the form NAME=VALUE")
+    return name, value
 
 
 for stage_name, stage_help in STAGES.items():
@@ -207,6 +223,83 @@ def compile_pipelines(
         write_compiled(folder, Target(images, pods))
 
 
+Host = Annotated[str | None, typer.Option(help="Address of Kubeflow Pipelines; else KF_PIPELINES_ENDPOINT.")]
+Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Of your profile, where there are profiles.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with a bearer token; else KFP_EXISTING_TOKEN.")]
+
+
+@app.command(rich_help_panel="Runs")
+def submit(
+    settings: SettingsFile,
+    pipeline: Annotated[str, typer.Option(help="Which compiled pipeline: content or retrain.")] = "content",
+    compiled: Annotated[Path, typer.Option(help="Where `platen compile` wrote it.")] = Path("pipelines/compiled"),
+    workspace: Workspace = "",
+    run: Run = "",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, for a pipeline of your own; repeat.")
+    ] = None,
+    host: Host = None,
+    namespace: Namespace = None,
+    token_file: TokenFile = None,
+    experiment: Annotated[str, typer.Option(help="Experiment that the run is listed under.")] = "platen",
+    name: Annotated[str | None, typer.Option(help="Name of the run; else the pipeline's.")] = None,
+    service_account: Annotated[str | None, typer.Option(help="Of the pods; else the installation's.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Stands for the event that asks for the run: there is one run for it.")
+    ] = None,
+    recurring: Annotated[str | None, typer.Option(help="Times of a recurring run, as '0 3 * * 1'.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run, and end as it ends.")] = False,
+) -> None:
+    """Run a compiled pipeline on Kubeflow Pipelines; prints the run's URL."""
+    from platen.pipelines.cron import six_fields
+    from platen.pipelines.package import read_package, run_arguments
+
+    text, chosen = read_settings(settings, workspace, run)
+    package = read_package(compiled, pipeline)
+    arguments = run_arguments(package, text, chosen, dict(map(parse_parameter, parameter or [])))
+    if recurring is not None and (wait or idempotency_key is not None):
+        raise InputError("--recurring: accepted: without --wait and --idempotency-key; its name stands for it")
+    times = None if recurring is None else six_fields(recurring)
+
+    from platen.pipelines import submit as runs
+    from platen.pipelines.backend import connect
+
+    order = runs.Order(package, arguments, name or package.name, experiment, idempotency_key, service_account)
+    backend = connect(host, namespace, token_file)
+    if times is not None:
+        submitted = runs.submit_recurring(backend, order, times)
+        typer.echo(backend.url("recurringrun", submitted.id))
+        return
+    submitted = runs.submit(backend, order)
+    log.info("%s run %s", "found" if submitted.found else "started", submitted.id)
+    typer.echo(backend.url("runs", submitted.id))
+    if wait:
+        follow_run(backend, submitted.id, package.tasks)
+
+
+def follow_run(backend: Backend, run_id: str, tasks: Collection[str]) -> None:
+    """Follow a run until it ends, or until Ctrl-C, which leaves it running."""
+    from platen.pipelines.follow import follow
+
+    try:
+        follow(backend, run_id, tasks)
+    except KeyboardInterrupt:
+        log.warning("no longer followed; the run goes on. `platen cancel %s` ends it", run_id)
+        raise typer.Exit(130) from None
+    log.info("run %s succeeded", run_id)
+
+
+@app.command(rich_help_panel="Runs")
+def cancel(run_id: str, host: Host = None, namespace: Namespace = None, token_file: TokenFile = None) -> None:
+    """End a run on Kubeflow Pipelines, by the id that submit printed."""
+    from platen.pipelines.backend import connect
+    from platen.pipelines.follow import cancel as cancel_run
+    from platen.pipelines.submit import ENDED
+
+    before = cancel_run(connect(host, namespace, token_file), run_id)
+    typer.echo(f"{run_id}: {'had ended before' if before in ENDED else 'is being ended'} ({before.lower()})")
+
+
 @app.command(rich_help_panel="Committed folders")
 def verify(uri: str) -> None:
     """Hash every file of a committed folder again and compare with its manifest."""
@@ -227,21 +320,34 @@ def lineage(uri: str) -> None:
 
 
 @app.command(rich_help_panel="Committed folders")
-def releases(workspace: Annotated[str, typer.Option("--workspace", "-w")] = "runs/workspace") -> None:
-    """List the releases of a workspace, the live one last."""
+def releases(workspace: Releases = "", settings: OptionalSettings = None) -> None:
+    """List the releases of a workspace, the live one last, and whether the Deployment in the settings serves it."""
+    from platen.components.deploy.rollback import agreement
     from platen.releases import load
 
-    history = load(workspace).history
-    for release in history:
-        typer.echo(f"{'live' if release is history[-1] else 'was '}  {release.since}  {release.model}")
+    where, on = released_at(workspace, settings)
+    found = load(where)
+    for release in found.history:
+        typer.echo(f"{'live' if release is found.live else 'was '}  {release.since}  {release.model}")
+    if on is not None:
+        typer.echo(agreement(found.live, on))
 
 
 @app.command(rich_help_panel="Committed folders")
-def rollback(workspace: Annotated[str, typer.Option("--workspace", "-w")] = "runs/workspace") -> None:
-    """Make the previous release live again."""
+def rollback(workspace: Releases = "", settings: OptionalSettings = None) -> None:
+    """Make the previous release live again; on the cluster where the settings name a Deployment."""
     from platen.components.deploy.rollback import rollback as roll_back
 
-    typer.echo(f"live: {roll_back(workspace).model}")
+    where, on = released_at(workspace, settings)
+    typer.echo(f"live: {roll_back(where, on).model}")
+
+
+def released_at(workspace: str, settings: Path | None) -> tuple[str, DeploymentSettings | None]:
+    """The workspace whose releases are meant, and the Deployment that serves them, where there is one."""
+    if settings is None:
+        return workspace or "runs/workspace", None
+    chosen = read_settings(settings, workspace)[1]
+    return chosen.workspace, chosen.deploy.deployment
 
 
 @app.command(rich_help_panel="Runs")

@@ -1,28 +1,64 @@
-"""Going back to the model that was live before."""
+"""Going back to the model that was live before, and what the Deployment has to do with what is live."""
 
 from __future__ import annotations
 
 from platen import releases
+from platen.components.deploy.cluster_server import switch
+from platen.components.deploy.deployment import Deployment, Model, model_at, open_deployment
+from platen.components.deploy.deployment_settings import DeploymentSettings
+from platen.components.deploy.rollout import what_is_left
 from platen.errors import InputError
+from platen.releases import Release
 from platen.stage import open_folder
 from platen.storage import store_for
 from platen.telemetry import log
 
 
-def rollback(workspace: str) -> releases.Release:
+def rollback(workspace: str, on: DeploymentSettings | None = None) -> Release:
     """Make the previous release live again, once its files have proved whole; what is live then.
 
-    Servers that run keep their model; one started with `--workspace` from now on serves the earlier one.
+    With a Deployment that is set first, and the pointer when its rollout is done. Where the Deployment serves neither
+    the live release nor the one before it (a deploy that was killed, a Deployment that was made anew), going back means
+    to the live one.
+
+    Without one servers that run keep their model; one started with `--workspace` from now on serves the earlier one.
 
     Raises:
-        InputError: There is no earlier release, or its folder is gone.
+        InputError: There is no earlier release, its folder is gone, or there is no such Deployment.
         CorruptError: A file of it is not what its manifest says.
+        ProcessError: The rollout failed; the Deployment has what it had before.
     """
     history = releases.load(workspace).history
+    deployment = None if on is None else open_deployment(on)
+    target = target_of(workspace, history, deployment)
+    folder = open_folder(target.model, workspace)
+    store_for(folder.uri).verify(folder.uri, folder.manifest)
+    if deployment is not None:
+        switch(deployment, model_at(folder.uri, target.digest))
+    if target != history[-1]:
+        releases.roll_back(workspace)
+    log.info("live: %s, before: %s", folder.uri, history[-1].model)
+    return target
+
+
+def target_of(workspace: str, history: list[Release], deployment: Deployment | None) -> Release:
+    """The release to go back to. Raises InputError where there is none."""
+    known: list[Model | None] = [model_at(release.model, release.digest) for release in history[-2:]]
+    if deployment is not None and history and deployment.model() not in known:
+        return history[-1]
     if len(history) < 2:
         raise InputError(f"{workspace}: {len(history)} release(s) here, so there is no earlier one to roll back to")
-    earlier = open_folder(history[-2].model, workspace)
-    store_for(earlier.uri).verify(earlier.uri, earlier.manifest)
-    releases.roll_back(workspace)
-    log.info("rolled back from %s to %s", history[-1].model, earlier.uri)
     return history[-2]
+
+
+def agreement(live: Release | None, on: DeploymentSettings) -> str:
+    """Whether the Deployment serves what is live, in words."""
+    deployment = open_deployment(on)
+    seen = deployment.get()
+    there, left = deployment.model(seen), what_is_left(seen)
+    wanted = None if live is None else model_at(live.model, live.digest)
+    if there == wanted:
+        said = "has no model, as nothing is live" if there is None else f"serves the live release{left and f'; {left}'}"
+        return f"deployment {deployment}: {said}"
+    back = "; `platen rollback` with the same settings sets the live one" if live else "; the next deploy settles it"
+    return f"deployment {deployment}: has {there or 'no model'}, which is not what is live{back}"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.settings import Settings
 
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -31,6 +32,11 @@ class DeploySettings(Settings):
         ge=0,
         le=255,
         description="Pixels' standard deviation (0 to 255) below which a picture is blank",
+    )
+    deployment: DeploymentSettings | None = Field(
+        None,
+        exclude=True,
+        description="the Deployment to release to, on the cluster that is found; null for a trial on this machine",
     )
     device: Literal["auto", "cuda", "cpu"] = Field(
         "auto", exclude=True, description="What the new server is tried on; auto takes cuda where there is a device"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 PATH = "/v1/images/generations"
 USER = "platen-deploy"  # marks these requests in the request log
+BUSY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +29,35 @@ class Check:
     detail: str
 
 
-def smoke_test(client: httpx.Client, settings: DeploySettings) -> list[dict[str, Any]]:
+def try_over_http(
+    url: str, settings: DeploySettings, digest: str, last_words: Callable[[], str]
+) -> list[dict[str, Any]]:
+    """The smoke test of what serves at an address; where there is no answer, the server's last words are told."""
+    import httpx
+
+    try:
+        with httpx.Client(base_url=url, timeout=settings.answer_seconds) as client:
+            return smoke_test(client, settings, digest)
+    except httpx.HTTPError as error:
+        raise ProcessError(f"smoke test: no answer ({type(error).__name__}: {error}); {last_words()}") from error
+
+
+def smoke_test(client: httpx.Client, settings: DeploySettings, digest: str) -> list[dict[str, Any]]:
     """All checks and what was seen, in order. Raises ProcessError for the first that does not hold.
 
     Args:
         client: Has the server's address as its base.
         settings: The prompts, how many requests, and what counts as blank.
+        digest: Of the model that must answer.
     """
     size = model_size(client)
-    first = ask(client, settings.smoke_prompts[0], settings.seed)
+    asking = Asking(client, digest, settings.answer_seconds)
+    first = asking.ask(settings.smoke_prompts[0], settings.seed)
     checks = [
         check_picture(first, size, settings.blank_below),
-        check_same(first, ask(client, settings.smoke_prompts[0], settings.seed)),
+        check_same(first, asking.ask(settings.smoke_prompts[0], settings.seed)),
         check_refusal(client),
-        check_traffic(client, settings, size),
+        check_traffic(asking, settings, size),
     ]
     return [asdict(check) for check in checks]
 
@@ -54,12 +72,32 @@ def model_size(client: httpx.Client) -> tuple[int, int]:
         raise ProcessError(f"/v1/models does not say which sizes the model makes: {response.text[:200]}") from error
 
 
-def ask(client: httpx.Client, prompt: str, seed: int) -> bytes:
-    """One picture: the bytes of a PNG."""
-    response = client.post(PATH, json={"prompt": prompt, "seed": seed, "response_format": "b64_json", "user": USER})
-    if response.status_code != 200:
-        raise ProcessError(f"smoke test: {prompt!r} was answered {response.status_code}: {response.text[:300]}")
-    return base64.b64decode(response.json()["data"][0]["b64_json"])
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Whom to ask, the digest of the model that must answer, and the seconds that an answer may take."""
+
+    client: httpx.Client
+    digest: str
+    seconds: float
+
+    def ask(self, prompt: str, seed: int) -> bytes:
+        """One picture: the bytes of a PNG."""
+        response = self.answer({"prompt": prompt, "seed": seed, "response_format": "b64_json", "user": USER})
+        if response.status_code != 200:
+            raise ProcessError(f"smoke test: {prompt!r} was answered {response.status_code}: {response.text[:300]}")
+        said = response.json()
+        if said["model_digest"] != self.digest:
+            raise ProcessError(f"smoke test: the model {said['model_digest']} answered in place of {self.digest}")
+        return base64.b64decode(said["data"][0]["b64_json"])
+
+    def answer(self, body: dict[str, Any]) -> httpx.Response:
+        """The answer; where others keep the server busy, that to a later try."""
+        until = time.monotonic() + self.seconds
+        while True:
+            response = self.client.post(PATH, json=body)
+            if response.status_code != BUSY or time.monotonic() > until:
+                return response
+            time.sleep(min(float(response.headers.get("Retry-After", 1)), 10.0))
 
 
 def check_picture(png: bytes, size: tuple[int, int], blank_below: float) -> Check:
@@ -100,10 +138,10 @@ def check_refusal(client: httpx.Client) -> Check:
     return Check("bad_request", "a size of 1x1 is refused with status 400")
 
 
-def check_traffic(client: httpx.Client, settings: DeploySettings, size: tuple[int, int]) -> Check:
+def check_traffic(asking: Asking, settings: DeploySettings, size: tuple[int, int]) -> Check:
     """Every prompt in turn, until `smoke_requests` pictures were made and none was blank."""
     numbers = range(settings.smoke_requests)
     for number in track(numbers, "deploy: smoke test", len(numbers), "requests"):
         prompt = settings.smoke_prompts[number % len(settings.smoke_prompts)]
-        inspect(ask(client, prompt, settings.seed + number), size, settings.blank_below)
+        inspect(asking.ask(prompt, settings.seed + number), size, settings.blank_below)
     return Check("traffic", f"{settings.smoke_requests} requests, all answered with a picture")

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping
 
 from platen import releases
+from platen.components.deploy.cluster_server import Checks, release
+from platen.components.deploy.deployment import model_at, open_deployment
+from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.components.deploy.local_server import serving
 from platen.components.deploy.settings import DeploySettings
-from platen.components.deploy.smoke import smoke_test
-from platen.errors import CorruptError, GateRefused, ProcessError
+from platen.components.deploy.smoke import try_over_http
+from platen.errors import CorruptError, GateRefused
 from platen.manifest import Json, canonical
 from platen.stage import Folder, Inputs, Outcome, Place, Stage
 from platen.storage import write_file
@@ -17,24 +20,32 @@ from platen.telemetry import log
 
 
 def work(settings: DeploySettings, inputs: Inputs, place: Place) -> Outcome:
-    """Try the model in a server of its own, write what was checked, and make it live."""
-    import httpx
-
+    """Try the model, write what was checked, and make it live."""
     model, report = inputs["model"], inputs["report"]
     check_decision(inputs["decision"])
-    with serving(model.uri, place.workspace, settings.device, settings.stop_seconds) as server:
-        url = server.wait_until_ready(settings.ready_seconds)
-        try:
-            with httpx.Client(base_url=url, timeout=settings.answer_seconds) as client:
-                checks = smoke_test(client, settings)
-        except httpx.HTTPError as error:
-            fault = f"smoke test: no answer ({type(error).__name__}: {error})"
-            raise ProcessError(f"{fault}; the server's last words: {server.last_words()}") from error
-    release = {"model": model.digest, "report": report.digest, "checks": checks}
-    write_file(place.out / "release.json", canonical(release, indent=1))
+    on = settings.deployment
+    checks = try_here(settings, model, place) if on is None else try_on_cluster(settings, on, model, place)
+    said = {"model": model.digest, "report": report.digest, "checks": checks}
+    write_file(place.out / "release.json", canonical(said, indent=1))
     releases.promote(place.workspace, model.uri, model.digest, report.uri)
     log.info("deploy: %s is live", model.uri)
     return Outcome(counts={"checks": len(checks)}, facts={"model": model.digest})
+
+
+def try_here(settings: DeploySettings, model: Folder, place: Place) -> Checks:
+    """Try the model in a server of its own on this machine."""
+    with serving(model.uri, place.workspace, settings.device, settings.stop_seconds) as server:
+        url = server.wait_until_ready(settings.ready_seconds)
+        return try_over_http(url, settings, model.digest, lambda: f"the server's last words: {server.last_words()}")
+
+
+def try_on_cluster(settings: DeploySettings, on: DeploymentSettings, model: Folder, place: Place) -> Checks:
+    """Set the model on the Deployment and try it there; it serves from then on."""
+    deployment = open_deployment(on)
+    live = releases.load(place.workspace).live
+    checks, seconds = release(deployment, settings, model_at(model.uri, model.digest), live)
+    place.observe(deployment=str(deployment), rollout_seconds=round(seconds, 1))
+    return checks
 
 
 def check_decision(decision: Folder) -> None:
@@ -50,9 +61,13 @@ def check_decision(decision: Folder) -> None:
 
 
 def outside(settings: DeploySettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
-    """What was live before: a model that was replaced since can be released again, one that is live is found."""
+    """What was live before: a model that was replaced since can be released again, one that is live is found.
+
+    And where: a release that was tried on this machine only is not one on the cluster.
+    """
     before = releases.champion(workspace, inputs["model"].digest)
-    return {"champion": before.digest if before else None}
+    there = {} if settings.deployment is None else {"deployment": settings.deployment.name}
+    return {"champion": before.digest if before else None, **there}
 
 
 STAGE = Stage(
