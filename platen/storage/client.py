@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EMULATOR = "STORAGE_EMULATOR_HOST"
 PATIENCE = 120.0  # seconds for which the library repeats a request that failed in passing
+# The library asks for the bucket's metadata to adorn traces that nobody takes, which needs a right that we do not.
+BUCKET_QUESTION = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 PERMISSION = re.compile(r"storage\.\w+\.\w+")
 GRANT = "grant roles/storage.objectUser on the bucket to the account that this process runs as"
 SIGN_IN = (
@@ -48,12 +50,18 @@ def worded(uri: str) -> Iterator[None]:
     except DataCorruption:
         raise StorageError(f"{uri}: arrived with another checksum than it was sent with; run the stage again") from None
     except (api.RetryError, api.ServerError, api.TooManyRequests, RequestException) as error:
-        cause = type(getattr(error, "cause", None) or error).__name__
         raise StorageError(
-            f"{uri}: {_service()} cannot be reached ({cause}); run the stage again once it can"
+            f"{uri}: {_service()} cannot be reached ({_cause(error)}); run the stage again once it can"
         ) from None
     except api.GoogleAPICallError as error:
         raise StorageError(f"{uri}: refused with HTTP status {error.code} ({type(error).__name__})") from None
+
+
+def _cause(error: Exception) -> str:
+    """What a request that was repeated in vain came to at last: its HTTP status, or the class of the error."""
+    last = getattr(error, "cause", None) or error
+    status = getattr(getattr(last, "response", None), "status_code", None)
+    return f"HTTP status {status}" if status else type(last).__name__
 
 
 def _service() -> str:
@@ -71,6 +79,7 @@ def _client_of(process: int, emulator: str) -> Client:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
+    os.environ.setdefault(BUCKET_QUESTION, "true")
     if not emulator:
         return storage.Client(project=None)
     address = emulator if "://" in emulator else f"http://{emulator}"

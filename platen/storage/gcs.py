@@ -69,8 +69,9 @@ class GcsStore:
     def remove(self, uri: str) -> None:
         """Delete an object and all below it."""
         with worded(uri):
-            found = list(client().list_blobs(bucket_of(uri), prefix=prefix_of(uri), retry=retry()))
-            for _ in each(delete, [blob_at(uri), *found]):
+            itself = blob_at(uri)
+            below = client().list_blobs(bucket_of(uri), prefix=prefix_of(uri), retry=retry())
+            for _ in each(delete, [itself, *below]):
                 pass
 
     def objects(self, uri: str) -> dict[str, Object]:
