@@ -31,11 +31,12 @@ from platen.components.train.pods import (
     has_ended,
     has_started,
     is_suspended,
+    lost_pod,
     moment,
     pods_of,
     timestamp,
 )
-from platen.components.train.preflight import preflight
+from platen.components.train.preflight import check_access, preflight
 from platen.components.train.pytorchjob import (
     ATTEMPT,
     FOLLOWED,
@@ -51,7 +52,7 @@ from platen.components.train.pytorchjob import (
 from platen.components.train.settings import TrainSettings
 from platen.components.train.verdict import Failure, judge
 from platen.components.train.waiting import why_waiting
-from platen.errors import ClusterError, PlatenError, ProcessError, SettingsError
+from platen.errors import ClusterError, PlatenError, ProcessError, SettingsError, UserError
 from platen.stage import Place
 from platen.telemetry import log
 
@@ -142,6 +143,7 @@ class Launcher:
         """Follow the job that there is, or make one; until the training is finished."""
         if is_finished(self.shared):
             return
+        check_access(self.cluster)
         self.owners = own_workflow(self.cluster)
         job = self.find() or self.start_anew()
         while (failure := self.follow(job)) is not None and not is_finished(self.shared):
@@ -280,15 +282,18 @@ class Launcher:
 
     def settle(self, uid: str, pods: Sequence[Object]) -> Failure:
         """Why the job failed, once its other pods have told what they ended with."""
-        last = {pod["metadata"]["name"]: pod for pod in pods}
+        last: dict[str, Object] = {}
         until = time.monotonic() + SETTLE
-        while not all(map(has_ended, pods)) and time.monotonic() < until:
+        while True:
+            self.logs.watch(pods)
+            last |= {pod["metadata"]["name"]: pod for pod in pods}
+            failure = judge([end for pod in last.values() if (end := end_of(pod))], read_error(self.shared))
+            open_ends = any(has_started(pod) and not has_ended(pod) for pod in pods)
+            if not open_ends or isinstance(failure.error, UserError) or time.monotonic() > until:
+                self.logs.close(5)
+                return failure
             time.sleep(POLL / 4)
             pods = pods_of(self.cluster, self.task.name, uid)
-            last |= {pod["metadata"]["name"]: pod for pod in pods}
-            self.logs.watch(pods)
-        self.logs.close(5)
-        return judge([end for pod in last.values() if (end := end_of(pod))], read_error(self.shared))
 
     def start_again(self, job: Object, failure: Failure) -> Object:
         """Start all pods again from the newest checkpoint.
@@ -381,11 +386,3 @@ def applied(job: Object) -> Object:
     """A job that was found, as it was applied, with what the server filled in."""
     metadata = {name: job["metadata"][name] for name in ("name", "labels", "annotations")}
     return {"apiVersion": job["apiVersion"], "kind": job["kind"], "metadata": metadata, "spec": job["spec"]}
-
-
-def lost_pod(known: dict[str, str], pods: Sequence[Object]) -> str | None:
-    """The name of a pod that another one has replaced, or that is gone; notes those that there are."""
-    now = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods}
-    lost = next((name for name, uid in known.items() if now.get(name) != uid), None)
-    known.update(now)
-    return lost

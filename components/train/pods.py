@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -74,6 +75,14 @@ def first_failed(pod: Object) -> str:
         if code:
             return f"init container {status['name']}, exit code {code}"
     return ""
+
+
+def lost_pod(known: dict[str, str], pods: Sequence[Object]) -> str | None:
+    """The name of a pod that another one has replaced, or that is gone; notes those that there are."""
+    now = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods}
+    lost = next((name for name, uid in known.items() if now.get(name) != uid), None)
+    known.update(now)
+    return lost
 
 
 def condition(thing: Object, kind: str) -> Object | None:

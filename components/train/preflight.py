@@ -22,6 +22,7 @@ from platen.components.train.pytorchjob import (
     chosen_image,
     job_body,
     jobs_path,
+    pod_template,
     pods_path,
     resources,
 )
@@ -44,7 +45,7 @@ STATES = 8  # size of the optimizer's states, gradients and average, in sizes of
 
 
 def preflight(cluster: Cluster, settings: JobSettings, workspace: str, job_uri: str) -> None:
-    """Look at the cluster before a job is made.
+    """Look at the cluster before a job is made; after check_access.
 
     Args:
         cluster: Where it will be made.
@@ -53,15 +54,19 @@ def preflight(cluster: Cluster, settings: JobSettings, workspace: str, job_uri: 
         job_uri: What they are to do.
 
     Raises:
-        ClusterError: The operator is missing, or rights, quota, image or storage are.
+        ClusterError: Quota, image or storage do not suffice.
         SettingsError: The pods cannot reach the workspace.
     """
-    check_operator(cluster)
-    check_rights(cluster)
     check_workspace(settings, workspace)
     check_quota(cluster, settings)
     look_for_a_node(cluster, settings)
     probe(cluster, settings, workspace, needed_bytes(job_uri))
+
+
+def check_access(cluster: Cluster) -> None:
+    """Raise ClusterError where the operator is missing, or a right that following a job needs too."""
+    check_operator(cluster)
+    check_rights(cluster)
 
 
 def check_operator(cluster: Cluster) -> None:
@@ -158,7 +163,7 @@ def plain(amount: Decimal) -> str:
 
 def quantity(text: str) -> Decimal:
     """A quantity of Kubernetes as a number."""
-    from kubernetes.utils.quantity import parse_quantity
+    from kubernetes.utils.quantity import parse_quantity  # type: ignore[import-untyped]
 
     number: Decimal = parse_quantity(text)
     return number
@@ -219,7 +224,7 @@ def probe(cluster: Cluster, settings: JobSettings, workspace: str, needed: int) 
 
 
 def probe_body(settings: JobSettings, workspace: str, needed: int) -> Object:
-    """The probe's job: its name stands for image, account, volumes, place and what is probed."""
+    """The probe's job: its name stands for its pod and what is probed there."""
     small: Object = {"nodes": 1, "processes_per_node": 1, "gpu": None, "devices": {}, "scratch": None}
     small |= {"cpu": "100m", "memory": "512Mi", "shm": "16Mi"}
     small |= {"grace_seconds": 5, "ttl_seconds_after_finished": PROBE_STAYS}
@@ -228,8 +233,7 @@ def probe_body(settings: JobSettings, workspace: str, needed: int) -> Object:
     chosen = settings.model_copy(update=small)
     rounded = -(-needed // 2**30) * 2**30
     command = ["python", "-m", "platen.components.train.probe", workspace, str(rounded)]
-    told = [chosen.model_dump(mode="json"), command, chosen_image(settings)]
-    run = sha256(canonical(told))[:16]
+    run = sha256(canonical(pod_template(chosen, Task("", "", "probe", command), {}, "1")))[:16]
     task = Task(f"probe-{run}", run, "probe", command)
     annotations = {ATTEMPT: "1", FOLLOWED: timestamp(time.time())}
     return job_body(chosen, task, seconds=int(PROBE_SECONDS * 2), annotations=annotations)

@@ -1,0 +1,231 @@
+"""Training as a PyTorchJob on a real cluster: what happens to it, and to the step that waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from platen.cluster import Cluster
+from platen.components.train.job_settings import JobSettings
+from platen.components.train.launch import Launcher
+from platen.components.train.pods import condition
+from platen.components.train.pytorchjob import ATTEMPT, chosen_image
+from platen.components.train.reap import reap
+from platen.errors import ClusterError
+from platen.stage import Folder
+from platen.storage import join, store_for
+from tests.cluster.namespaces import new_namespace
+from tests.cluster.training import KILL_THE_RANK, SMALL, Site, Training, grant, quota, wait_until
+from tests.components.train.small_run import commit, write_base, write_encoded
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+Start = Callable[..., Training]
+
+
+@pytest.fixture(scope="module")
+def site(
+    cluster: Cluster, node_images: set[str], bucket: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    image = chosen_image(JobSettings())
+    if image not in node_images:
+        pytest.skip(f"{image} is not on the nodes: make images, then load it")
+    folder = tmp_path_factory.mktemp("training")
+    with pytest.MonkeyPatch.context() as patch, new_namespace(cluster) as own:
+        patch.setenv("PLATEN_SCRATCH", str(folder / "scratch"))
+        grant(own)
+        inputs = {
+            "encoded": commit(write_encoded, join(bucket, "inputs"), "encode", "encoded"),
+            "base": commit(write_base, join(bucket, "inputs"), "base", "model"),
+        }
+        yield Site(own, bucket, folder, inputs)
+
+
+@pytest.fixture
+def training(site: Site) -> Iterator[Start]:
+    """Makes trainings, and takes away what they left."""
+    made: list[Training] = []
+
+    def make(**settings: Any) -> Training:
+        made.append(site.training(**settings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(site: Site) -> Iterator[Training]:
+    """A training that nothing happened to."""
+    training = site.training(steps=40, checkpoint_every=10)
+    assert training.step().ended() == 0, training.steps[0].log.read_text()
+    yield training
+    training.end()
+
+
+def bare_launcher(training: Training, job: dict[str, Any]) -> Launcher:
+    """A launcher in this process, which may start its job without preflight."""
+    shared = join(training.workspace, "train", ".it")
+    settings = JobSettings.model_validate({**SMALL, **job})
+    return Launcher(training.site.cluster, settings, training.workspace, shared, join(shared, "job.json"))
+
+
+def test_two_pods_train_one_model(undisturbed: Training) -> None:
+    step = undisturbed.steps[0]
+    told = [line for line in step.lines() if "loss" in line]
+    assert set(range(4, 41, 4)) <= {line["step"] for line in told} <= set(range(1, 41))
+    assert all(line["rank"] == 0 and line["samples_per_second"] > 0 for line in told)
+    assert step.said("[worker-0] the ranks of this node ended with 0")
+    observed = undisturbed.observed()
+    assert (observed["attempts"], observed["restarts"]) == (1, [])
+    assert observed["job"]["spec"]["pytorchReplicaSpecs"]["Worker"]["replicas"] == 1
+    assert len(undisturbed.losses()) == 40
+
+
+def test_a_killed_rank_has_all_pods_start_again_from_the_checkpoint(training: Start, undisturbed: Training) -> None:
+    killed = training(steps=40, checkpoint_every=10)
+    step = killed.step()
+    step.wait_for("step 16 of 40")
+    assert "killed" in killed.run_in(f"{killed.name}-worker-0", KILL_THE_RANK)
+    assert step.ended() == 0, step.log.read_text()
+    (restart,) = killed.observed()["restarts"]
+    assert (restart["attempt"], restart["exit_code"], restart["step"] % 10) == (1, 137, 0)
+    assert restart["step"] >= 10
+    assert killed.losses() == pytest.approx(undisturbed.losses(), rel=1e-4)
+    assert killed.committed().digest == undisturbed.committed().digest
+
+
+def test_a_deleted_pod_has_all_ranks_save_where_they_are(training: Start, undisturbed: Training) -> None:
+    deleted = training(steps=40, checkpoint_every=100)
+    step = deleted.step()
+    step.wait_for("step 12 of 40")
+    deleted.site.cluster.delete(f"/api/v1/namespaces/{deleted.site.cluster.namespace}/pods/{deleted.name}-worker-0")
+    assert step.ended() == 0, step.log.read_text()
+    (restart,) = deleted.observed()["restarts"]
+    assert restart["step"] >= 12, "no checkpoint was made when the pod was told to stop"
+    assert deleted.losses() == pytest.approx(undisturbed.losses(), rel=1e-4)
+
+
+def test_a_step_that_was_killed_finds_its_job_again(training: Start) -> None:
+    followed = training()
+    first = followed.step()
+    first.wait_for("started the job")
+    (job,) = followed.jobs()
+    first.kill()
+    second = followed.step()
+    assert second.ended() == 0, second.log.read_text()
+    assert second.said("following the job") and not second.said("started the job")
+    assert [found["metadata"]["uid"] for found in followed.jobs()] == [job["metadata"]["uid"]]
+    assert followed.observed()["attempts"] == 1
+
+
+def test_a_cancelled_step_takes_its_job_along(training: Start) -> None:
+    cancelled = training(steps=2000, checkpoint_every=1000)
+    step = cancelled.step()
+    step.wait_for("step 8 of 2000")
+    told = time.monotonic()
+    step.process.terminate()
+    assert step.ended() == 143
+    assert cancelled.job() is None
+    assert cancelled.all_pods() == []
+    assert time.monotonic() - told <= 60  # the issue's limit, not a measure of speed
+    assert cancelled.checkpoints(), "its work was lost"
+
+
+def test_a_job_that_nobody_follows_is_reaped(training: Start) -> None:
+    left = training(steps=2000)
+    step = left.step()
+    step.wait_for("started the job")
+    assert reap(left.site.cluster, older_than=300) == []
+    step.kill()
+    time.sleep(2)
+    assert left.name in reap(left.site.cluster, older_than=1)
+    wait_until(lambda: not left.all_pods(), 60, "pods outlived their job")
+    assert left.job() is None
+
+
+@pytest.fixture
+def changed_since(site: Site) -> Folder:
+    """An encoded folder whose bucket holds other bytes than were committed; this machine has the right ones."""
+    folder = commit(write_encoded, join(site.bucket, "changed"), "encode", "encoded")
+    assert folder.path.is_dir()
+    store_for(folder.uri).write(join(folder.uri, "latents", "00000.npy"), b"not what was committed")
+    return folder
+
+
+def test_the_users_error_is_told_once_and_never_tried_again(training: Start, changed_since: Folder) -> None:
+    wrong = training(inputs={"encoded": changed_since})
+    first = wrong.step()
+    first.wait_for("started the job")
+    first.kill()
+    wait_until(lambda: condition(wrong.job() or {}, "Failed"), 60, "the job did not fail")
+    for attempt in (1, 2):  # the one that nobody was told of, then a new one
+        step = wrong.step()
+        assert step.ended() == 2, step.log.read_text()
+        assert step.said("following the job") == (attempt == 1)
+        assert step.said("latents/00000.npy")
+        assert (wrong.job() or {})["metadata"]["annotations"][ATTEMPT] == str(attempt)
+
+
+def test_pods_that_fit_nowhere_say_so(training: Start) -> None:
+    greedy = training(
+        ranks=198, global_batch=396, job={"gpu": "nvidia.com/gpu", "processes_per_node": 99, "schedule_seconds": 5}
+    )
+    step = greedy.step()
+    assert step.ended() == 1
+    assert step.said("training did not start: after 5 s (train.job.schedule_seconds) 0 of 2 pods ran")
+    assert step.said("Insufficient nvidia.com/gpu")
+    assert greedy.job() is None
+
+
+def test_an_image_that_is_nowhere_is_named_before_the_job_is_made(training: Start) -> None:
+    step = (missing := training(job={"image": "platen/none:0"})).step()
+    assert step.ended() == 1
+    assert step.said("a pod with platen/none:0 cannot start")
+    assert missing.job() is None
+
+
+def test_a_quota_without_room_is_named_before_the_job_is_made(training: Start, site: Site) -> None:
+    with quota(site.cluster, requests_memory="4Gi"):
+        step = (crowded := training()).step()
+        assert step.ended() == 1
+    assert step.said("the quota small")
+    assert step.said("requests.memory: 6.0 GiB needed, ") and step.said(" of 4Gi used")
+    assert crowded.job() is None
+
+
+def test_pods_that_a_quota_refuses_say_so(training: Start, site: Site) -> None:
+    """Where the quota came into force after preflight."""
+    refused = training()
+    launcher = bare_launcher(refused, {"schedule_seconds": 3})
+    with quota(site.cluster, pods="0"):
+        job = launcher.start()
+        with pytest.raises(ClusterError, match=r"0 of 2 pods ran\. .*exceeded quota: small"):
+            launcher.follow(job)
+    assert site.cluster.get(launcher.path) is None
+
+
+def test_a_job_that_its_queue_does_not_admit_says_so(training: Start, site: Site) -> None:
+    launcher = bare_launcher(training(), {"schedule_seconds": 2, "kueue_queue": "training"})
+    with pytest.raises(ClusterError, match="the queue 'training' of Kueue has not admitted it"):
+        launcher.follow(launcher.start())
+    assert site.cluster.get(launcher.path) is None
+
+
+def test_the_time_limit_stops_training_at_a_checkpoint(training: Start) -> None:
+    endless = training(steps=5000, checkpoint_every=5000, job={"max_seconds": 30})
+    step = endless.step()
+    assert step.ended() == 2
+    assert step.said("train.job.max_seconds: training was stopped after 30 s, with a checkpoint of step")
+    assert endless.checkpoints() and not step.said("checkpoint of step 0")
+    assert (endless.job(), endless.all_pods()) == (None, [])
+
+
+def test_an_account_without_rights_is_told_which_it_lacks(training: Start) -> None:
+    step = training().step(account="platen-reap")
+    assert step.ended() == 1
+    assert step.said("this account may not get pytorchjobs.kubeflow.org, create pytorchjobs.kubeflow.org, patch")
