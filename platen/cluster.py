@@ -176,7 +176,7 @@ def connect(namespace: str | None = None) -> Cluster:
         if inside:
             config.load_incluster_config(client_configuration=settings)
         else:
-            config.load_kube_config(client_configuration=settings)
+            config.load_kube_config(_kubeconfig(), client_configuration=settings)
     except (config.ConfigException, OSError, ValueError) as error:
         raise InputError(
             f"no Kubernetes cluster: {error}. Accepted: a pod with a service account, or KUBECONFIG=FILE"
@@ -194,9 +194,14 @@ def own_namespace() -> str | None:
         return None
 
 
+def _kubeconfig() -> str | None:
+    """The file as it is named now: the client would take the name that the variable had when it was imported."""
+    return os.environ.get("KUBECONFIG") or None
+
+
 def _context_namespace() -> str | None:
     from kubernetes import config
 
-    _, active = config.list_kube_config_contexts()
+    _, active = config.list_kube_config_contexts(_kubeconfig())
     namespace: str | None = active.get("context", {}).get("namespace")
     return namespace
