@@ -44,7 +44,7 @@ def namespace(cluster: Cluster) -> Iterator[Cluster]:
 def node_images(cluster: Cluster) -> set[str]:
     """Names of the images that the nodes hold, as `platen/train:0.1.0`."""
     nodes = cluster.items("/api/v1/nodes")
-    names = [name for node in nodes for held in node["status"].get("images", []) for name in held.get("names", [])]
+    names = [name for node in nodes for held in node["status"].get("images", []) for name in held.get("names") or []]
     return {name.removeprefix("docker.io/") for name in names}
 
 
