@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from platen.stage import Folder
-from tests.components.train.small_run import commit, run, settings, write_base, write_encoded
+from platen.components.train.stage import STAGE
+from platen.stage import Folder, run_stage
+from tests.components.train.small_run import commit, settings, write_base, write_encoded
 
 
 @pytest.fixture(scope="session")
@@ -19,13 +20,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 @pytest.fixture(autouse=True)
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLATEN_SCRATCH", str(tmp_path / "scratch"))
+def own_scratch(scratch: Path) -> Path:
+    """No test here works in the machine's own PLATEN_SCRATCH."""
+    return scratch
 
 
 @pytest.fixture(scope="session")
-def two_ranks(encoded: Folder, base: Folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shared folder of an uninterrupted run on two ranks."""
-    shared = tmp_path_factory.mktemp("two-ranks")
-    run(shared, encoded, base, settings())
-    return shared
+def two_ranks(encoded: Folder, base: Folder, tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """The model of an uninterrupted run on two ranks."""
+    inputs = {"encoded": encoded.uri, "base": base.uri}
+    return run_stage(STAGE, settings(), inputs, str(tmp_path_factory.mktemp("two-ranks"))).folder

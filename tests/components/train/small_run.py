@@ -68,7 +68,7 @@ def settings(**changes: object) -> TrainSettings:
     return TrainSettings.model_validate({**chosen, **changes})
 
 
-def commit(write: Callable[[Path], None], workspace: Path, name: str, kind: Kind) -> Folder:
+def commit(write: Callable[[Path], None], workspace: Path | str, name: str, kind: Kind) -> Folder:
     """What a function writes, as the committed folder of a stage."""
 
     def work(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
@@ -92,5 +92,9 @@ def result(shared: Path) -> dict[str, Any]:
     return dict(json.loads((shared / "result.json").read_bytes()))
 
 
-def weights(shared: Path) -> bytes:
-    return (shared / "export" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+def losses(model: Folder) -> list[float]:
+    return list(json.loads((model.path / "history.json").read_bytes())["loss"])
+
+
+def weights(model: Path) -> bytes:
+    return (model / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()

@@ -2,69 +2,89 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from platen.components.train.stage import STAGE
 from platen.errors import InputError
-from platen.stage import Folder
-from tests.components.train.small_run import commit, job, result, run, settings, weights
+from platen.stage import Folder, run_stage
+from tests.components.train.small_run import (
+    commit,
+    losses,
+    run,
+    settings,
+    weights,
+    write_base,
+    write_encoded,
+)
 
 pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 
-def test_each_rank_holds_half_of_the_parameters(two_ranks: Path) -> None:
-    zero = result(two_ranks)["zero"]
+def test_each_rank_holds_half_of_the_parameters(two_ranks: Folder) -> None:
+    zero = two_ranks.manifest.facts["zero"]
     assert zero["stage"] == 3
     assert sum(zero["parameters_per_rank"]) == zero["parameters"]
     for held in zero["parameters_per_rank"]:
         assert held == pytest.approx(zero["parameters"] / 2, rel=0.02)
 
 
-def test_two_ranks_lose_what_one_rank_loses(two_ranks: Path, encoded: Folder, base: Folder, tmp_path: Path) -> None:
+def test_two_ranks_lose_what_one_rank_loses(two_ranks: Folder, encoded: Folder, base: Folder, tmp_path: Path) -> None:
     alone = run(tmp_path, encoded, base, settings(ranks=1))
-    both = result(two_ranks)["losses"]
+    both = losses(two_ranks)
     assert len(both) == 20
     assert alone["losses"] == pytest.approx(both, rel=1e-3)
 
 
-def test_training_learns(two_ranks: Path) -> None:
-    losses = result(two_ranks)["losses"]
-    assert len(set(losses)) == len(losses)
+def test_training_learns(two_ranks: Folder) -> None:
+    assert len(set(losses(two_ranks))) == 20
 
 
-def test_the_export_is_the_average_and_not_the_start(two_ranks: Path, base: Folder) -> None:
+def test_the_export_is_the_average_and_not_the_start(two_ranks: Folder, base: Folder) -> None:
     from safetensors.torch import load_file
 
     start = load_file(base.path / "unet" / "diffusion_pytorch_model.safetensors")
-    end = load_file(two_ranks / "export" / "unet" / "diffusion_pytorch_model.safetensors")
+    end = load_file(two_ranks.path / "unet" / "diffusion_pytorch_model.safetensors")
     assert start.keys() == end.keys()
     assert all(start[name].shape == end[name].shape for name in start)
     moved = sum(not start[name].equal(end[name]) for name in start)
     assert moved > 0.95 * len(start)
-    assert result(two_ranks)["export_error"] < 1e-5
+    assert two_ranks.manifest.facts["export_error"] < 1e-5
 
 
-def test_the_average_is_what_its_formula_says(two_ranks: Path, encoded: Folder, base: Folder, tmp_path: Path) -> None:
+def test_the_average_is_what_its_formula_says(two_ranks: Folder, encoded: Folder, base: Folder, tmp_path: Path) -> None:
     """With decay 0 the average is the live model; with 0.9 it lags behind."""
-    run(tmp_path, encoded, base, settings(ema_decay=0.0))
-    assert weights(tmp_path) != weights(two_ranks)
-    assert result(tmp_path)["losses"] == result(two_ranks)["losses"]
+    told = run(tmp_path, encoded, base, settings(ema_decay=0.0))
+    assert weights(tmp_path / "export") != weights(two_ranks.path)
+    assert told["losses"] == losses(two_ranks)
 
 
-@pytest.mark.parametrize("step", [5, 13])
-def test_killed_and_resumed_equals_uninterrupted(
-    step: int, two_ranks: Path, encoded: Folder, base: Folder, tmp_path: Path
+def test_killed_and_resumed_gives_the_same_manifest(
+    two_ranks: Folder, encoded: Folder, base: Folder, tmp_path: Path
 ) -> None:
-    kill_at(step, job(tmp_path, encoded, base, settings(log_every=1)))
-    assert not (tmp_path / "result.json").exists()
-    resumed = run(tmp_path, encoded, base, settings(log_every=1))
-    assert resumed["losses"] == pytest.approx(result(two_ranks)["losses"], rel=1e-5)
-    assert resumed["began"] == [0, 0 if step == 5 else 8]
-    assert weights(tmp_path) == weights(two_ranks)
+    inputs = {"encoded": encoded.uri, "base": base.uri}
+    for step in (5, 13):  # before and after the first checkpoint
+        kill_at(step, inputs, str(tmp_path))
+        assert not list((tmp_path / "train").glob("[!.]*"))
+    resumed = run_stage(STAGE, settings(), inputs, str(tmp_path)).folder
+    assert resumed.digest == two_ranks.digest
+    assert json.loads((resumed.path / "run.json").read_bytes())["resumed_after"] == [0, 8]
+
+
+def test_killed_and_resumed_in_a_bucket(two_ranks: Folder, prefix: str) -> None:
+    encoded = commit(write_encoded, prefix, "encode", "encoded")
+    base = commit(write_base, prefix, "base", "model")
+    inputs = {"encoded": encoded.uri, "base": base.uri}
+    kill_at(10, inputs, prefix)
+    resumed = run_stage(STAGE, settings(), inputs, prefix).folder
+    assert resumed.manifest.files == two_ranks.manifest.files
+    assert json.loads(resumed.read("run.json") or b"")["resumed_after"] == [8]
 
 
 def test_bf16_trains_and_exports(encoded: Folder, base: Folder, tmp_path: Path) -> None:
@@ -79,18 +99,21 @@ def test_a_missing_weight_file_is_named(encoded: Folder, tmp_path: Path) -> None
         run(tmp_path / "shared", encoded, base, settings(steps=1))
 
 
-def kill_at(step: int, uri: str) -> None:
-    """Start the stage's own launcher in a process of its own and kill it with -9 when a step was told."""
+def kill_at(step: int, inputs: dict[str, str], workspace: str) -> None:
+    """Start the stage in a process of its own and kill it with -9 when a step was told; its ranks die with it."""
     code = (
-        "import sys; from pathlib import Path; from platen.telemetry import set_up_logging; set_up_logging();"
-        "from platen.components.train.job import read_job; from platen.components.train.local import run_here;"
-        "from platen.stage import Place; job = read_job(sys.argv[1]); shared = Path(job.shared);"
-        "run_here(sys.argv[1], job.settings, Place(shared, shared, '', job.shared))"
+        "import json, sys; from platen.stage import run_stage; from platen.telemetry import set_up_logging;"
+        "from platen.components.train.stage import STAGE; from tests.components.train.small_run import settings;"
+        "set_up_logging(); run_stage(STAGE, settings(log_every=1), json.loads(sys.argv[1]), sys.argv[2])"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
+    argv = [sys.executable, "-c", code, json.dumps(inputs), workspace]
+    process = psutil.Popen(argv, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if f"step {step} of" in line:
             break
+    below = process.children(recursive=True)
+    assert len(below) == 3  # torchrun and two ranks
     process.send_signal(signal.SIGKILL)
     process.wait()
+    _, alive = psutil.wait_procs(below, timeout=10)
+    assert not alive
