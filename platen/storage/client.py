@@ -91,7 +91,8 @@ def retry() -> Retry:
     """What the library repeats, for PATIENCE seconds."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    return DEFAULT_RETRY.with_timeout(PATIENCE)
+    policy: Retry = DEFAULT_RETRY.with_timeout(PATIENCE)
+    return policy
 
 
 def sent() -> dict[str, Any]:

@@ -39,7 +39,8 @@ class GcsStore:
     def read(self, uri: str) -> bytes | None:
         """The bytes of an object, or None where there is none. Raises InputError where there is no such bucket."""
         with worded(uri):
-            return or_absent(uri, lambda: bytes(blob_at(uri).download_as_bytes(retry=retry())))
+            data: bytes | None = or_absent(uri, lambda: blob_at(uri).download_as_bytes(retry=retry()))
+            return data
 
     def write(self, uri: str, data: bytes) -> None:
         """Replace an object."""
