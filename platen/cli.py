@@ -18,8 +18,8 @@ from platen.errors import InputError, PlatenError
 from platen.telemetry import log, set_up_logging
 
 if TYPE_CHECKING:
-    from platen.pipelines.backend import Backend
     from platen.components.deploy.deployment_settings import DeploymentSettings
+    from platen.pipelines.backend import Backend
     from platen.pipelines.settings import RunSettings
     from platen.stage import Stage
 
@@ -54,7 +54,8 @@ Releases = Annotated[
     str, typer.Option("--workspace", "-w", help="Whose releases; else the settings', else runs/workspace.")
 ]
 OptionalSettings = Annotated[
-    Path | None, typer.Option("--settings", "-s", help="The run's settings; their deploy.deployment is dealt with too.")
+    list[Path] | None,
+    typer.Option("--settings", "-s", help="The run's settings, whose deploy.deployment is dealt with too."),
 ]
 Docker = Annotated[bool, typer.Option("--docker", help="Each stage in a container of its own image.")]
 
@@ -342,9 +343,9 @@ def rollback(workspace: Releases = "", settings: OptionalSettings = None) -> Non
     typer.echo(f"live: {roll_back(where, on).model}")
 
 
-def released_at(workspace: str, settings: Path | None) -> tuple[str, DeploymentSettings | None]:
+def released_at(workspace: str, settings: Sequence[Path] | None) -> tuple[str, DeploymentSettings | None]:
     """The workspace whose releases are meant, and the Deployment that serves them, where there is one."""
-    if settings is None:
+    if not settings:
         return workspace or "runs/workspace", None
     chosen = read_settings(settings, workspace)[1]
     return chosen.workspace, chosen.deploy.deployment
