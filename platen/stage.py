@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Generic
 
 from platen import __version__
-from platen.errors import InputError
+from platen.errors import InputError, PlatenError
 from platen.manifest import (
     MANIFEST,
     RUN,
@@ -201,7 +201,7 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
             seconds = time.monotonic() - started
             _write_run(place, seconds)
         store_for(uri).commit(place.out, uri, manifest)
-        store_for(uri).remove(place.shared)
+        _clear(place.shared)
     return Result(open_folder(uri, workspace), cached=False, seconds=seconds)
 
 
@@ -306,6 +306,14 @@ def _working(desk: Path, workspace: str, shared: str, *, keep: bool) -> Iterator
         if not keep:
             shutil.rmtree(place.out, ignore_errors=True)
         raise
+
+
+def _clear(shared: str) -> None:
+    """Delete what is not needed after a commit; that it stays is no fault of the stage."""
+    try:
+        store_for(shared).remove(shared)
+    except PlatenError as error:
+        log.warning("%s could not be deleted: %s", shared, error)
 
 
 def _finished_files(out: Path) -> list[File]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EMULATOR = "STORAGE_EMULATOR_HOST"
 PATIENCE = 120.0  # seconds for which the library repeats a request that failed in passing
+UPLOAD_CHUNK = 16 << 20  # bytes
 # The library asks for the bucket's metadata to adorn traces that nobody takes, which needs a right that we do not.
 BUCKET_QUESTION = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 PERMISSION = re.compile(r"storage\.\w+\.\w+")
@@ -125,6 +126,13 @@ def blob_at(uri: str) -> Blob:
     if not name:
         raise InputError(f"{uri}: names a bucket and nothing in it. Accepted: gs://bucket/path")
     return client().bucket(bucket).blob(name)
+
+
+def target_at(uri: str) -> Blob:
+    """Like blob_at, for an upload: a long file goes in chunks, and several at the same time must fit in memory."""
+    blob = blob_at(uri)
+    blob.chunk_size = UPLOAD_CHUNK  # the library's own is 100 MiB
+    return blob
 
 
 def or_absent(uri: str, ask: Callable[[], Any]) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from platen.errors import CorruptError, InputError, StorageError
 from platen.manifest import MANIFEST, RUN, Manifest, check_files
-from platen.storage.client import blob_at, bucket_of, client, or_absent, prefix_of, retry, sent, worded
+from platen.storage.client import blob_at, bucket_of, client, or_absent, prefix_of, retry, sent, target_at, worded
 from platen.storage.local import beside, saving, write_file
 from platen.storage.store import join, scratch
 from platen.storage.transfer import (
@@ -58,7 +58,7 @@ class GcsStore:
     def put(self, path: Path, uri: str) -> None:
         """Upload a file."""
         with worded(uri):
-            blob_at(uri).upload_from_filename(str(path), **sent())
+            target_at(uri).upload_from_filename(str(path), **sent())
 
     def get(self, uri: str, path: Path) -> None:
         """Download an object beside the file, then rename. Raises InputError where there is none."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from platen.errors import CorruptError
 from platen.manifest import File, check_files
-from platen.storage.client import blob_at, retry, sent
+from platen.storage.client import blob_at, retry, sent, target_at
 from platen.storage.store import join
 from platen.telemetry import progress
 
@@ -71,7 +71,7 @@ def upload(folder: Path, uri: str, names: Sequence[str], there: dict[str, Object
     """Upload files, each only over the generation that was seen; one that another process wrote since is left alone."""
     from google.cloud.storage import transfer_manager
 
-    new = [(str(folder / name), blob_at(join(uri, name))) for name in names if name not in there]
+    new = [(str(folder / name), target_at(join(uri, name))) for name in names if name not in there]
     with progress("uploading", len(names), "files") as advance:
         for batch in batches(new):
             transfer_manager.upload_many(
@@ -93,7 +93,7 @@ def _replace(path: Path, uri: str, generation: int) -> None:
     from google.api_core.exceptions import PreconditionFailed
 
     with suppress(PreconditionFailed):
-        blob_at(uri).upload_from_filename(str(path), if_generation_match=generation, **sent())
+        target_at(uri).upload_from_filename(str(path), if_generation_match=generation, **sent())
 
 
 def download(uri: str, names: Sequence[str], folder: Path) -> None:

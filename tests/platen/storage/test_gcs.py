@@ -20,6 +20,7 @@ from platen.lineage import verify, walk
 from platen.manifest import MANIFEST, RUN, Manifest, list_files
 from platen.stage import Folder, Inputs, Outcome, Place, find, open_folder, run_stage
 from platen.storage import join
+from platen.storage.client import UPLOAD_CHUNK
 from platen.storage.gcs import GcsStore
 from platen.storage.transfer import upload, usable_names
 from tests.platen.small_stages import READ, WordSettings, word_stage
@@ -100,9 +101,9 @@ def test_names_below_and_what_is_removed(prefix: str, tmp_path: Path) -> None:
 
 
 def test_a_long_file_and_many_small_ones(prefix: str, tmp_path: Path, example: Manifest) -> None:
-    """Above 8 MiB the library uploads in several requests; below, in one. More files than go in one batch."""
+    """Above 8 MiB the library uploads in chunks; below, in one request. More files than go in one batch."""
     files = {f"small/{number:03d}": bytes([number]) for number in range(150)}
-    files["long.bin"] = os.urandom(9 << 20)
+    files["long.bin"] = os.urandom((UPLOAD_CHUNK << 1) + 1)
     assert commit(write(tmp_path / "files", files), f"{prefix}/x", example)[0]
     assert read_back(open_folder(f"{prefix}/x").path) == files
 
