@@ -15,7 +15,10 @@ HEAVY = {"torch", "kfp", "numpy", "pyarrow", "cv2", "PIL", "httpx", "scipy", "pa
     "diffusers",
     "deepspeed",
     "simplejpeg",
+    "google",
+    "google_crc32c",
     "jinja2",
+    "requests",
     "rich",
     "typer",
 }
