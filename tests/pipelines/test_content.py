@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from platen import releases
 from platen.lineage import verify, walk
+from platen.manifest import MANIFEST
+from platen.storage import store_for
 from tests.pipelines.small_demo import (
     STAGES,
     cached,
@@ -118,3 +122,92 @@ def test_killed_in_every_stage_and_run_again_equals_uninterrupted(finished: Path
     history = [json.loads(path.read_bytes())["loss"] for path in sorted(tmp_path.glob("ws/train/*/history.json"))]
     assert len(history) == 1
     assert len(history[0]) == 12
+
+
+class InBucket:
+    """The same demo with its workspace, its run, its prompts and its truth in a bucket."""
+
+    def __init__(self, folder: Path, uri: str, port: int) -> None:
+        self.folder, self.workspace, self.run = folder, f"{uri}/ws", f"{uri}/run"
+        self.store = store_for(uri)
+        drawn = f"scratch/runs/{self.run.removeprefix('gs://')}/sample"  # the demo draws here, and uploads it
+        settings = settings_for(folder, port)
+        settings["ingest"].update(folder=f"{drawn}/pictures", urls=f"{drawn}/urls.csv")
+        settings["generate"]["prompts"] = f"{self.run}/sample/prompts.jsonl"
+        settings["notify"]["truth"] = f"{self.run}/sample/truth.json"
+        write_settings(folder, {**settings, "workspace": self.workspace, "run": self.run})
+
+    def start(self) -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PLATEN_SCRATCH", str(self.folder / "scratch"))
+            return run_demo(self.folder)
+
+    def summary(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.store.read(f"{self.run}/summary.json") or b"")
+        return told
+
+    def manifests(self) -> dict[str, bytes]:
+        places = [
+            f"{stage}/{name}/{MANIFEST}"
+            for stage in self.store.list(self.workspace)
+            for name in self.store.list(f"{self.workspace}/{stage}")
+        ]
+        found = {place: self.store.read(f"{self.workspace}/{place}") for place in places}
+        return {place: data for place, data in found.items() if data is not None}
+
+
+@pytest.fixture(scope="module")
+def in_bucket(bucket: str, port: int, tmp_path_factory: pytest.TempPathFactory) -> InBucket:
+    """A run whose workspace and run folder lie in a bucket of the storage emulator."""
+    demo = InBucket(tmp_path_factory.mktemp("in-bucket"), f"{bucket}/demo", port)
+    assert demo.start() == 0, (demo.folder / "demo.log").read_text()
+    return demo
+
+
+def test_in_a_bucket_the_same_chain_gives_the_same_manifests(in_bucket: InBucket, finished: Path) -> None:
+    here, there = manifests(finished), in_bucket.manifests()
+    assert {place for place in there if not place.startswith("monitor/")} == {
+        place for place in here if not place.startswith("monitor/")
+    }
+    assert [place for place, data in here.items() if not place.startswith("monitor/") and there[place] != data] == []
+    assert {place.partition("/")[0] for place in there} == set(STAGES)
+
+
+def test_in_a_bucket_the_run_leaves_its_summary_and_report_there(in_bucket: InBucket, finished: Path) -> None:
+    told = in_bucket.summary()
+    assert (told["outcome"], told["report"]) == ("succeeded", f"{in_bucket.run}/report.html")
+    assert told["dropped"] == told["planted"]
+    assert {stage["name"] for stage in told["stages"]} == {"sample", *STAGES}
+    there = (in_bucket.store.read(f"{in_bucket.run}/report.html") or b"").decode()
+    here = (finished / "run" / "report.html").read_text()
+    assert there.count("data:image/") == here.count("data:image/") > 20
+    assert there.count("<section") == here.count("<section")
+    assert not list(in_bucket.folder.glob("gs:*"))
+
+
+def test_in_a_bucket_lineage_and_digests_hold(in_bucket: InBucket) -> None:
+    live = releases.load(in_bucket.workspace).live
+    assert live is not None
+    walked = [link.folder for link in walk(live.model)]
+    assert {folder.manifest.made_by.stage for folder in walked} >= {"train", "encode", "base", "merge", "ingest"}
+    assert all(folder.uri.startswith(in_bucket.workspace) and verify(folder.uri) > 0 for folder in walked)
+
+
+def test_in_a_bucket_the_trial_of_the_release_is_in_the_request_log(in_bucket: InBucket) -> None:
+    live = releases.load(in_bucket.workspace).live
+    assert live is not None
+    folder = releases.request_log(in_bucket.workspace, live.digest)
+    [part] = in_bucket.store.list(folder)
+    lines = (in_bucket.store.read(f"{folder}/{part}") or b"").splitlines()
+    [place] = [place for place in in_bucket.manifests() if place.startswith("monitor/")]
+    assert json.loads(in_bucket.manifests()[place])["counts"]["requests"] == len(lines) > 2
+
+
+def test_in_a_bucket_a_second_run_finds_everything_and_downloads_no_data(in_bucket: InBucket) -> None:
+    before = in_bucket.manifests()
+    shutil.rmtree(in_bucket.folder / "scratch" / "fetched")
+    assert in_bucket.start() == 0, (in_bucket.folder / "demo.log").read_text()
+    assert all(stage["cached"] for stage in in_bucket.summary()["stages"])
+    assert in_bucket.manifests() == before
+    weights = [path.name for path in (in_bucket.folder / "scratch" / "fetched").rglob("*.safetensors")]
+    assert weights == []
