@@ -69,7 +69,7 @@ class TorchPod(LightPod):
     """The pod of a stage that works with models."""
 
     cpu: Cpu = Field("500m", description="CPU cores that the pod asks for, e.g. 2 or 500m")
-    memory: Memory = Field("6Gi", description="memory of the pod: asked for, and its limit; includes `shm`")
+    memory: Memory = Field("4Gi", description="memory of the pod: asked for, and its limit; includes `shm`")
     shm: Memory | None = Field("1Gi", description="size of /dev/shm, counted as memory; null for the node's 64 MB")
 
 
