@@ -13,10 +13,12 @@ tag=${TAG:-$(sed -n 's/^__version__ = "\(.*\)"/\1/p' platen/__init__.py)}
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 export DOCKER_BUILDKIT=1
 
+# By standard input: BuildKit takes two Dockerfiles of one size and one time of change, as a fresh clone has them, for
+# the same file, and gave a stage another one's image.
 build() { # NAME DOCKERFILE [ARGUMENT...]
     local name=$1 file=$2
     shift 2
-    "$docker" build --quiet ${NETWORK:+--network "$NETWORK"} --tag "$registry/$name:$tag" --file "$file" "$@" . >/dev/null
+    "$docker" build --quiet ${NETWORK:+--network "$NETWORK"} --tag "$registry/$name:$tag" --file - "$@" . <"$file" >/dev/null
     echo "$registry/$name:$tag"
 }
 
