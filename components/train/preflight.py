@@ -163,7 +163,7 @@ def plain(amount: Decimal) -> str:
 
 def quantity(text: str) -> Decimal:
     """A quantity of Kubernetes as a number."""
-    from kubernetes.utils.quantity import parse_quantity  # type: ignore[import-untyped]
+    from kubernetes.utils.quantity import parse_quantity
 
     number: Decimal = parse_quantity(text)
     return number
