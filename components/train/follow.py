@@ -81,16 +81,16 @@ class Tail(threading.Thread):
                     self.last.append(line)
                     self.limit.pass_on(line)
             except ClusterError as error:
-                if isinstance(error, RefusedError) and error.status == 404:
+                if final and isinstance(error, RefusedError) and error.status == 404:
                     break
             else:
                 if final:
                     break
-            self.ended.wait(1.0)
+            (self.gone if final else self.ended).wait(1.0)
         self.limit.end()
 
     def chunks(self, *, follow: bool) -> Iterator[bytes]:
-        """The log as it comes, from the second of the last line on. A connection that breaks ends it."""
+        """The log as it comes, from the second of the last line on. Raises ClusterError where the connection breaks."""
         from urllib3.exceptions import HTTPError
 
         query = {"container": CONTAINER, "timestamps": "true", **({"follow": "true"} if follow else {})}
@@ -98,8 +98,8 @@ class Tail(threading.Thread):
         answer = self.cluster.stream(f"{pods_path(self.cluster)}/{self.name}/log", **query, **since)
         try:
             yield from answer.stream(1 << 16)
-        except HTTPError:
-            return
+        except HTTPError as error:
+            raise ClusterError(f"the log of {self.name} broke off ({type(error).__name__})") from error
         finally:
             answer.close()
 
