@@ -10,8 +10,12 @@ On a file system a rank writes and reads in place; for a bucket by way of a fold
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,7 @@ from platen.telemetry import log
 
 INDEX, LOSSES = "checkpoint.json", "losses.json"
 ENGINE, EMA = "engine", "ema.pt"
+NO_ROOM = 1 << 20  # bytes
 
 
 class Checkpoint(BaseModel):
@@ -75,7 +80,7 @@ class Checkpoints:
     def _save_part(self, uri: str, engine: Any, ema: Ema) -> list[File]:
         name = _part_name()
         part = self._folder(uri, name)
-        with saving(str(part)):
+        with saving(str(part), "workspace" if _is_local(uri) else "PLATEN_SCRATCH"), full_disk_told(part):
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             engine.save_checkpoint(str(part), tag=ENGINE, save_latest=False)
@@ -176,6 +181,17 @@ def check_losses(uri: str, index: Checkpoint) -> None:
     data = store_for(uri).read(join(uri, LOSSES))
     if data is None or sha256(data) not in {file.sha256 for file in index.files if file.path == LOSSES}:
         raise CorruptError(f"{join(uri, LOSSES)}: missing, or not what {INDEX} says")
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Turn torch's complaint about a write into the reason where that is a full disk, which it does not tell."""
+    try:
+        yield
+    except RuntimeError as error:
+        if shutil.disk_usage(folder).free < NO_ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+        raise
 
 
 def everyones(mine: Any) -> list[Any]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -37,7 +37,7 @@ from platen.components.train.settings import TrainSettings
 from platen.errors import CorruptError, InputError, PlatenError
 from platen.processes import follow, start
 from platen.stage import open_folder
-from platen.storage import scratch, write_file
+from platen.storage import saving, scratch, write_file
 from platen.telemetry import log, set_up_logging
 
 NOISE = ("[WARNING]", "[INFO]", "[W", "INFO ", "built successfully")
@@ -123,9 +123,10 @@ def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, st
     with node_folder(job.shared, node.index) as desk:
         here = job.model_copy(update={name: fetch(job, name) for name in job.digests})
         write_file(desk / JOB, encode(here))
-        with torchrun(desk, node, {**environment(job.settings), **(env or {})}) as process, passing_on(process) as told:
+        with passing_on() as relay, torchrun(desk, node, {**environment(job.settings), **(env or {})}) as process:
+            relay.watch(process)
             last = follow(process.stdout, lambda line: say_useful(line, say)) if process.stdout else []
-        return Ended(exit_code(process.returncode, desk / "report.json", node, told), last)
+        return Ended(exit_code(process.returncode, desk / "report.json", node, told=relay.told), last)
 
 
 @contextmanager
@@ -134,7 +135,8 @@ def node_folder(shared: str, index: int) -> Iterator[Path]:
     name = hashlib.sha256(shared.encode()).hexdigest()[:12]
     desk = scratch() / f"train-{name}-{index}"
     shutil.rmtree(desk, ignore_errors=True)
-    desk.mkdir(parents=True)
+    with saving(str(desk), "PLATEN_SCRATCH"):
+        desk.mkdir(parents=True)
     try:
         yield desk
     finally:
@@ -152,10 +154,9 @@ def fetch(job: Job, name: str) -> str:
 def torchrun(desk: Path, node: Node, env: dict[str, str]) -> subprocess.Popen[str]:
     """Start it, under the agent that reports how its ranks ended."""
     module = [sys.executable, "-m", "platen.components.train.agent", str(desk / "report.json")]
-    signals = "--signals-to-handle=SIGINT,SIGHUP,SIGQUIT"
     lines = [f"--log-dir={desk / 'lines'}", "--tee=3"]  # prefixes need a file a rank
     ranks = ["-m", "platen.components.train.main", str(desk / JOB)]
-    return start([*module, signals, *node.arguments, *lines, *ranks], env)
+    return start([*module, *node.arguments, *lines, *ranks], env)
 
 
 def environment(settings: TrainSettings) -> dict[str, str]:
@@ -181,36 +182,52 @@ def say_useful(line: str, say: Callable[[str], None]) -> None:
         say(line)
 
 
+class Relay:
+    """Passes SIGTERM on to the ranks; before there are any, ends torchrun: there is nothing to save yet."""
+
+    def __init__(self) -> None:
+        self.told = False
+        self._torchrun: subprocess.Popen[str] | None = None
+
+    def watch(self, torchrun: subprocess.Popen[str]) -> None:
+        """From now on there is somebody to pass it on to."""
+        self._torchrun = torchrun
+        if self.told:
+            self._pass_on()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle the signal."""
+        self.told = True
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        import psutil
+
+        if self._torchrun is None:
+            return
+        with suppress(psutil.NoSuchProcess):
+            ranks = psutil.Process(self._torchrun.pid).children()
+            for rank in ranks:
+                rank.terminate()
+            if not ranks:
+                self._torchrun.kill()
+
+
 @contextmanager
-def passing_on(process: subprocess.Popen[str]) -> Iterator[list[int]]:
-    """While this lasts, SIGTERM goes to the ranks; the context's value lists how often it came.
-
-    Not to torchrun, which would kill ranks that take their time to save; but before there are ranks, to torchrun.
-    """
-    import psutil
-
-    told: list[int] = []
+def passing_on() -> Iterator[Relay]:
+    """While this lasts, SIGTERM is the ranks'."""
+    relay = Relay()
     if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
-        yield told
+        yield relay
         return
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        told.append(number)
-        try:
-            torchrun = psutil.Process(process.pid)
-            for target in torchrun.children() or [torchrun]:
-                target.send_signal(number)
-        except psutil.NoSuchProcess:
-            pass
-
-    before = signal.signal(signal.SIGTERM, pass_on)
+    before = signal.signal(signal.SIGTERM, relay)
     try:
-        yield told
+        yield relay
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def exit_code(torchrun: int, report: Path, node: Node, told: list[int]) -> int:
+def exit_code(torchrun: int, report: Path, node: Node, *, told: bool) -> int:
     """The pod's exit code, from torchrun's and from what it reported of its ranks."""
     if torchrun == 0:
         return DONE

@@ -47,16 +47,16 @@ def test_the_exit_code_is_that_of_the_rank_to_blame(codes: list[int], code: int,
     assert most_telling(codes) == code
     report = tmp_path / "report.json"
     report.write_text(json.dumps(dict(enumerate(codes))))
-    assert exit_code(1, report, PAIR, told=[]) == code
+    assert exit_code(1, report, PAIR, told=False) == code
 
 
 def test_exit_codes_where_no_rank_was_reported(tmp_path: Path) -> None:
     none = tmp_path / "report.json"
-    assert exit_code(0, none, PAIR, told=[]) == 0
-    assert exit_code(-9, none, PAIR, told=[]) == 137
-    assert exit_code(1, none, PAIR, told=[]) == 141  # the nodes did not find each other
-    assert exit_code(1, none, ALONE, told=[]) == 1
-    assert exit_code(-15, none, PAIR, told=[15]) == 143
+    assert exit_code(0, none, PAIR, told=False) == 0
+    assert exit_code(-9, none, PAIR, told=False) == 137
+    assert exit_code(1, none, PAIR, told=False) == 141  # the nodes did not find each other
+    assert exit_code(1, none, ALONE, told=False) == 1
+    assert exit_code(-15, none, PAIR, told=True) == 143
 
 
 def test_what_a_killed_attempt_left_on_the_node_is_gone(scratch: Path) -> None:
