@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,7 @@ def submit(backend: Backend, order: Order) -> Submitted:
     submitted = backend.patiently(lambda: _attempt(backend, order))
     made = [] if submitted.found else [run.run_id for run in _runs(backend, order)]
     if submitted.id in made[1:]:  # the same order was given at the same moment: the first run stays
-        backend.call(backend.client.runs.run_service_delete_run, submitted.id)
+        _delete(backend, backend.client.runs.run_service_delete_run, submitted.id)
         return Submitted(made[0], found=True)
     return submitted
 
@@ -105,11 +106,22 @@ def submit_recurring(backend: Backend, order: Order, cron: str) -> Submitted:
         return Submitted(_identity(backend, made.recurring_run_id), found=False)
 
     submitted = backend.patiently(attempt)
-    for found in _recurring_runs(backend, order.name):
-        if found.recurring_run_id != submitted.id:
-            backend.call(api.recurring_run_service_delete_recurring_run, found.recurring_run_id)
+    there = _recurring_runs(backend, order.name)
+    marks = [_marked(found.display_name)[1] for found in there]
+    kept = marks.index(mark) if mark in marks else len(there)
+    for place, found in enumerate(there):  # the same, ordered at the same moment: the first stays; else the last
+        if place != kept and (place < kept or marks[place] == mark):
+            _delete(backend, api.recurring_run_service_delete_recurring_run, found.recurring_run_id)
             log.info("replaced the recurring run %s (%s)", found.display_name, found.recurring_run_id)
-    return submitted
+    return submitted if kept == len(there) else Submitted(there[kept].recurring_run_id, submitted.found)
+
+
+def _delete(backend: Backend, method: Callable[[str], object], name: str) -> None:
+    try:
+        backend.call(method, name)
+    except RefusedError as error:
+        if error.status != 404:  # another order deleted it first
+            raise
 
 
 def _recurring_run(order: Order, name: str, experiment: str, cron: str) -> Any:
@@ -135,13 +147,15 @@ def _recurring_run(order: Order, name: str, experiment: str, cron: str) -> Any:
 
 
 def _recurring_runs(backend: Backend, name: str) -> list[Any]:
+    """The recurring runs of a name, the first one first."""
     answer = backend.call(
         backend.client.recurring_runs.recurring_run_service_list_recurring_runs,
         filter=_containing(name),
         page_size=100,
         **_within(backend),
     )
-    return [found for found in answer.recurring_runs or [] if _marked(found.display_name)[0] == name]
+    found = [found for found in answer.recurring_runs or [] if _marked(found.display_name)[0] == name]
+    return sorted(found, key=lambda found: (found.created_at, found.recurring_run_id))
 
 
 def _experiment(backend: Backend, name: str) -> str:

@@ -114,7 +114,7 @@ class State:
     forbidden: set[str] = field(default_factory=set)
     login_page: bool = False
     looks: list[Look] = field(default_factory=lambda: [Look("PENDING")])
-    meeting: threading.Barrier | None = None  # runs are created only when so many were asked for
+    meeting: threading.Barrier | None = None  # runs are made only when so many were asked for
     runs: dict[str, Json] = field(default_factory=dict)
     recurring_runs: dict[str, Json] = field(default_factory=dict)
     experiments: dict[str, Json] = field(default_factory=dict)
@@ -320,7 +320,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise RefusedError(fault, "scripted")
             if self.state.token is not None and request.authorization != f"Bearer {self.state.token}":
                 raise RefusedError(401, "Request header error: there is no user identity header")
-            if self.state.meeting is not None and (self.command, parts.path) == ("POST", f"{PREFIX}/runs"):
+            if self.state.meeting is not None and self.command == "POST" and parts.path.endswith("runs"):
                 self.state.meeting.wait(timeout=60)
             status, said = 200, answer(self.state, request)
         except RefusedError as refusal:

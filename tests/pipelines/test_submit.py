@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,22 +93,46 @@ def test_a_key_stands_for_one_run_whatever_came_of_it(
     assert len(state.runs) == 2
 
 
+def at_the_same_moment(state: State, *orders: Callable[[], Submitted]) -> list[Submitted]:
+    """What orders bring that all find nothing and then create."""
+    state.meeting = threading.Barrier(len(orders))
+    with ThreadPoolExecutor(len(orders)) as threads:
+        done = [threads.submit(order) for order in orders]
+    return [submitted.result() for submitted in done]
+
+
 def test_the_same_order_at_the_same_moment_makes_one_run(host: str, state: State, compiled: Path) -> None:
-    state.meeting = threading.Barrier(2)
-    done: list[Submitted] = []
+    def order() -> Submitted:
+        return submit_order(connect(host), an_order(compiled, key="event-1"))
 
-    def give() -> None:
-        done.append(submit_order(connect(host), an_order(compiled, key="event-1")))
-
-    threads = [threading.Thread(target=give) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    done = at_the_same_moment(state, order, order)
     assert len(state.made("POST", "/runs")) == 2
     assert {submitted.id for submitted in done} == set(state.runs)
     assert len(state.runs) == 1
     assert sorted(submitted.found for submitted in done) == [False, True]
+
+
+def test_the_same_recurring_run_ordered_at_the_same_moment_is_there_once(
+    host: str, state: State, compiled: Path
+) -> None:
+    def order() -> Submitted:
+        return submit_recurring(connect(host), an_order(compiled), "0 0 3 * * *")
+
+    done = at_the_same_moment(state, order, order)
+    assert len(state.made("POST", "/recurringruns")) == 2
+    assert {submitted.id for submitted in done} == set(state.recurring_runs)
+    assert len(state.recurring_runs) == 1
+
+
+def test_of_two_recurring_runs_ordered_at_the_same_moment_the_later_one_stays(
+    host: str, state: State, compiled: Path
+) -> None:
+    def order(cron: str) -> Callable[[], Submitted]:
+        return lambda: submit_recurring(connect(host), an_order(compiled), cron)
+
+    at_the_same_moment(state, order("0 0 3 * * *"), order("0 0 4 * * *"))
+    assert len(state.made("POST", "/recurringruns")) == 2
+    assert len(state.recurring_runs) == 1
 
 
 def test_a_lost_answer_makes_no_second_run(backend: Backend, state: State, compiled: Path) -> None:
