@@ -33,6 +33,7 @@ from platen.components.train.pods import (
     is_suspended,
     lost_pod,
     moment,
+    overdue_pod,
     pods_of,
     timestamp,
 )
@@ -59,6 +60,7 @@ from platen.telemetry import log
 POLL = 1.0  # seconds between two looks at the job
 BEAT = 15.0  # seconds between two notes that somebody follows it
 CANCEL = 50.0  # seconds that pods have to be gone after a cancel, then they are killed
+KILLED = 10.0  # seconds that killed pods have
 SETTLE = 15.0  # seconds that the other pods of a failed job have to tell what they ended with
 LAST = 15  # lines of the failing pod in the error's text
 
@@ -154,14 +156,14 @@ class Launcher:
         job = self.cluster.get(self.path)
         if job is None:
             return None
-        metadata = job["metadata"]
+        metadata, notes = job["metadata"], job["metadata"].get("annotations", {})
         over = condition(job, "Succeeded") and not is_finished(self.shared)  # its result was deleted since
-        if "deletionTimestamp" in metadata or TOLD in metadata["annotations"] or over:
+        if "deletionTimestamp" in metadata or TOLD in notes or over:
             self.remove(metadata["uid"])
             return None
         self.attempts, self.spec = load(self.shared), applied(job)
-        self.started = moment(metadata["annotations"][STARTED]) if STARTED in metadata["annotations"] else None
-        log.info("train: following the job %s, attempt %s", self.task.name, metadata["annotations"][ATTEMPT])
+        self.started = moment(notes[STARTED]) if STARTED in notes else None
+        log.info("train: following the job %s, attempt %s", self.task.name, notes.get(ATTEMPT, "?"))
         return job
 
     def start_anew(self) -> Object:
@@ -218,8 +220,8 @@ class Launcher:
                 known.clear()
             elif condition(job, "Failed") or any(end_of(pod) for pod in pods):
                 return self.settle(uid, pods)
-            elif replaced := lost_pod(known, pods):
-                return Failure(f"pod {replaced} was deleted", replaced)
+            elif lost := lost_pod(known, pods) or overdue_pod(pods):
+                return Failure(f"pod {lost} was deleted, or its node is lost", lost)
             self.keep_time(job, pods)
             time.sleep(POLL)
 
@@ -317,7 +319,7 @@ class Launcher:
         log.warning(
             "train: %s; starting all pods again from step %d (restart %d of %d)", failure.reason, step, used + 1, budget
         )
-        self.remove(job["metadata"]["uid"])
+        self.remove(job["metadata"]["uid"], patience=self.settings.schedule_seconds)
         return self.cluster.get(self.path) or self.start()  # another launcher may have been first
 
     def as_error(self, failure: Failure) -> PlatenError:
@@ -326,16 +328,22 @@ class Launcher:
         budget = f", and all {self.settings.restarts} restarts (train.job.restarts) were used" * (not failure.final)
         return ProcessError("\n".join([f"training failed: {failure.reason}{budget}; its last lines:", *lines]))
 
-    def remove(self, uid: str, longest: float = math.inf) -> None:
+    def remove(self, uid: str, longest: float = math.inf, patience: float = KILLED) -> None:
         """Delete the job, and wait until its pods are gone; those that outstay their grace are killed.
 
-        Raises ClusterError where pods stay even then.
+        Args:
+            uid: The job's.
+            longest: Seconds after which they are killed in any case.
+            patience: Seconds that they then have to be gone. A pod on a lost node stays until the node is taken away.
+
+        Raises:
+            ClusterError: Pods stay even then.
         """
         self.cluster.delete(self.path, uid=uid)
         left = self.wait_gone(uid, min(self.settings.grace_seconds + 5, longest))
         if left:
             self.kill(left)
-            left = self.wait_gone(uid, 10)
+            left = self.wait_gone(uid, patience)
         self.logs.close(2)
         if left:
             raise ClusterError(
@@ -384,5 +392,5 @@ class Launcher:
 
 def applied(job: Object) -> Object:
     """A job that was found, as it was applied, with what the server filled in."""
-    metadata = {name: job["metadata"][name] for name in ("name", "labels", "annotations")}
+    metadata = {name: job["metadata"].get(name) for name in ("name", "labels", "annotations")}
     return {"apiVersion": job["apiVersion"], "kind": job["kind"], "metadata": metadata, "spec": job["spec"]}

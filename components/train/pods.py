@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,9 @@ from datetime import UTC, datetime
 from platen.cluster import Cluster, Object
 from platen.components.train.job import LOST_PEER, STOPPED
 from platen.components.train.pytorchjob import CONTAINER, pods_path
+
+OVERDUE = 15.0  # seconds after its grace for which a pod that was deleted may still seem to run
+MEANING = {LOST_PEER: "it lost its peers", STOPPED: "it was stopped, at a checkpoint if it had begun"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class End:
     def __str__(self) -> str:
         """As in the error's text."""
         code = "" if self.code is None else f"exit code {self.code}"
-        return f"pod {self.pod} ended: {', '.join(filter(None, [code, self.reason]))}"
+        return f"pod {self.pod} ended: {', '.join(filter(None, [code, self.reason or MEANING.get(self.code or 0)]))}"
 
 
 def pods_of(cluster: Cluster, name: str, uid: str) -> list[Object]:
@@ -83,6 +87,15 @@ def lost_pod(known: dict[str, str], pods: Sequence[Object]) -> str | None:
     lost = next((name for name, uid in known.items() if now.get(name) != uid), None)
     known.update(now)
     return lost
+
+
+def overdue_pod(pods: Sequence[Object]) -> str | None:
+    """The name of a pod that should have ended by now: the node that would say so does not answer."""
+    for pod in pods:
+        due = pod["metadata"].get("deletionTimestamp")  # the time of the request and the grace
+        if due and time.time() > moment(due) + OVERDUE and not has_ended(pod):
+            return str(pod["metadata"]["name"])
+    return None
 
 
 def condition(thing: Object, kind: str) -> Object | None:

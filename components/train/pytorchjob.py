@@ -150,7 +150,8 @@ def pod_template(settings: JobSettings, task: Task, labels: Mapping[str, str], a
 
 def container(settings: JobSettings, task: Task, attempt: str) -> Object:
     """The one container of a pod."""
-    mounts = {"tmp": "/tmp", "scratch": SCRATCH, "shm": "/dev/shm", **settings.volumes}  # noqa: S108 - in the pod
+    claims = {f"claim-{number}": path for number, path in enumerate(settings.volumes.values())}
+    mounts = {"tmp": "/tmp", "scratch": SCRATCH, "shm": "/dev/shm", **claims}  # noqa: S108 - in the pod
     return {
         "name": CONTAINER,
         "image": chosen_image(settings),
@@ -213,7 +214,10 @@ def volumes(settings: JobSettings) -> list[Object]:
         {"name": "tmp", "emptyDir": {}},
         {"name": "scratch", "emptyDir": {}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": settings.shm}},
-        *({"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in settings.volumes),
+        *(
+            {"name": f"claim-{number}", "persistentVolumeClaim": {"claimName": claim}}
+            for number, claim in enumerate(settings.volumes)
+        ),
     ]
 
 

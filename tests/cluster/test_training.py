@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from platen.cluster import Cluster
+from platen.cluster import APPLY, Cluster
 from platen.components.train.job_settings import JobSettings
 from platen.components.train.launch import Launcher
 from platen.components.train.pods import condition
-from platen.components.train.pytorchjob import ATTEMPT, chosen_image
+from platen.components.train.pytorchjob import ATTEMPT, chosen_image, job_body, jobs_path, own_workflow, pods_path
 from platen.components.train.reap import reap
 from platen.errors import ClusterError
 from platen.stage import Folder
 from platen.storage import join, store_for
 from tests.cluster.namespaces import new_namespace
 from tests.cluster.training import KILL_THE_RANK, SMALL, Site, Training, grant, quota, wait_until
+from tests.components.train.every_setting import EVERYTHING, TASK
 from tests.components.train.small_run import commit, write_base, write_encoded
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -214,6 +215,46 @@ def test_a_job_that_its_queue_does_not_admit_says_so(training: Start, site: Site
     with pytest.raises(ClusterError, match="the queue 'training' of Kueue has not admitted it"):
         launcher.follow(launcher.start())
     assert site.cluster.get(launcher.path) is None
+
+
+def test_pods_that_do_not_end_are_named(training: Start, site: Site) -> None:
+    """As on a node that is lost: something keeps a pod there."""
+    launcher = bare_launcher(training(), {"nodes": 1, "grace_seconds": 1})
+    job = launcher.start()
+    pod = f"{pods_path(site.cluster)}/{launcher.task.name}-master-0"
+    wait_until(lambda: site.cluster.get(pod), 30, "no pod was made")
+    site.cluster.merge(pod, {"metadata": {"finalizers": ["platen.dev/lost"]}})
+    try:
+        with pytest.raises(ClusterError, match=f"the pods {launcher.task.name}-master-0 of .* do not end"):
+            launcher.remove(job["metadata"]["uid"], patience=1)
+    finally:
+        site.cluster.merge(pod, {"metadata": {"finalizers": None}})
+
+
+def test_the_api_server_takes_a_job_with_every_setting(site: Site) -> None:
+    body = job_body(JobSettings.model_validate(EVERYTHING), TASK, seconds=10, annotations={ATTEMPT: "1"})
+    path = f"{jobs_path(site.cluster)}/{TASK.name}"
+    tried = {"dryRun": "All", "fieldManager": "platen", "fieldValidation": "Strict"}
+    assert site.cluster.call("PATCH", path, body, content=APPLY, query=tried)["metadata"]["name"] == TASK.name
+
+
+def test_a_job_belongs_to_the_workflow_of_its_step(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "name": "a-run",
+        "uid": "12ab",
+        "controller": True,
+    }
+    spec = {"nodeSelector": {"none": "such"}, "containers": [{"name": "main", "image": "none"}]}
+    metadata = {"name": "a-step", "ownerReferences": [owner]}
+    made = site.cluster.create(pods_path(site.cluster), {"metadata": metadata, "spec": spec})
+    monkeypatch.setenv("KFP_POD_NAME", "a-step")
+    monkeypatch.setenv("KFP_POD_UID", made["metadata"]["uid"])
+    del owner["controller"]
+    assert own_workflow(site.cluster) == [owner]
+    monkeypatch.setenv("KFP_POD_UID", "another's")
+    assert own_workflow(site.cluster) == []
 
 
 def test_the_time_limit_stops_training_at_a_checkpoint(training: Start) -> None:

@@ -16,44 +16,7 @@ from platen.images import image
 from platen.manifest import Manifest
 from platen.settings import Settings
 from platen.stage import Outcome, Stage, run_stage
-
-TASK = training("gs://bucket/ws/train/.abc", "gs://bucket/ws/train/.abc/job.json")
-EVERYTHING = {
-    "nodes": 3,
-    "processes_per_node": 8,
-    "gpu": "nvidia.com/gpu",
-    "gpu_type": "nvidia-h100-80gb",
-    "gpu_type_label": "cloud.google.com/gke-accelerator",
-    "cpu": "64",
-    "cpu_limit": "96",
-    "memory": "512Gi",
-    "shm": "64Gi",
-    "scratch": "1Ti",
-    "devices": {"rdma/hca": 4},
-    "node_selector": {"pool": "training"},
-    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-    "affinity": {
-        "podAntiAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": [
-                {
-                    "topologyKey": "kubernetes.io/hostname",
-                    "labelSelector": {"matchLabels": {"platen.dev/task": "train"}},
-                }
-            ]
-        }
-    },
-    "image": "registry.example/platen/train:1",
-    "image_pull_secrets": ["registry"],
-    "env": {"NCCL_DEBUG": "INFO", "PLATEN_LOG": "plain"},
-    "secret_env": {"TOKEN": "tracker/token"},
-    "volumes": {"workspace": "/mnt/workspace"},
-    "service_account": "trainer",
-    "priority_class": "high",
-    "scheduler_name": "volcano",
-    "kueue_queue": "training",
-    "grace_seconds": 120,
-    "ttl_seconds_after_finished": 600,
-}
+from tests.components.train.every_setting import EVERYTHING, TASK
 
 
 def body(settings: Mapping[str, Any] = {}, owners: list[dict[str, Any]] = []) -> dict[str, Any]:  # noqa: B006
@@ -111,8 +74,8 @@ def test_every_setting_arrives() -> None:
     assert (pod["serviceAccountName"], pod["terminationGracePeriodSeconds"]) == ("trainer", 120)
     assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "64Gi"}} in pod["volumes"]
     assert {"name": "shm", "mountPath": "/dev/shm"} in container["volumeMounts"]
-    assert {"name": "workspace", "persistentVolumeClaim": {"claimName": "workspace"}} in pod["volumes"]
-    assert {"name": "workspace", "mountPath": "/mnt/workspace"} in container["volumeMounts"]
+    assert {"name": "claim-0", "persistentVolumeClaim": {"claimName": "scratch"}} in pod["volumes"]
+    assert {"name": "claim-0", "mountPath": "/mnt/workspace"} in container["volumeMounts"]
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "training"
     assert (policy["suspend"], policy["schedulingPolicy"]) == (True, {"minAvailable": 3})
     assert policy["ttlSecondsAfterFinished"] == 600
@@ -140,6 +103,11 @@ def test_the_operator_never_restarts_one_pod_nor_deletes_those_that_failed() -> 
 
 def test_one_node_has_no_workers() -> None:
     assert set(body({"nodes": 1})["spec"]["pytorchReplicaSpecs"]) == {"Master"}
+
+
+def test_every_setting_is_tried_here() -> None:
+    limits = {"restarts", "schedule_seconds", "max_seconds"}  # the launcher's own
+    assert set(EVERYTHING) == set(JobSettings.model_fields) - limits
 
 
 def test_no_queue_no_suspension() -> None:

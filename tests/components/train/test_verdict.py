@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from platen.components.train.pods import End, end_of, has_ended, has_started, lost_pod
+from platen.components.train.pods import End, end_of, has_ended, has_started, lost_pod, overdue_pod, timestamp
 from platen.components.train.verdict import judge
 from platen.errors import CorruptError, ExportError, PlatenError, ProcessError
 
@@ -86,3 +87,18 @@ def test_a_pod_that_was_replaced_or_is_gone_is_noticed() -> None:
     assert lost_pod(known, named(master="1", worker="3")) == "worker"
     assert lost_pod(known, named(master="1", worker="3")) is None
     assert lost_pod(known, named(worker="3")) == "master"
+
+
+def deleted(seconds_ago: float, code: int | None = None) -> Any:
+    found = pod("Running", code)
+    found["metadata"]["deletionTimestamp"] = timestamp(time.time() - seconds_ago)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "overdue"),
+    [(deleted(60), "a-pod"), (deleted(-20), None), (deleted(60, code=143), None), (pod("Running"), None)],
+    ids=["its node is silent", "it has time left", "it has ended", "it runs"],
+)
+def test_a_pod_that_should_be_gone_is_noticed(found: Any, overdue: str | None) -> None:
+    assert overdue_pod([found]) == overdue
