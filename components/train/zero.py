@@ -7,6 +7,7 @@ Code that reads parameters as if they were whole sees nothing and fails silently
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import deepspeed
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 
 from platen.components.train.settings import TrainSettings
 
+PATIENCE = timedelta(hours=1)  # for another rank: one may have a large checkpoint or the export to bring to a bucket
+
 
 def init_processes() -> None:
     """Join the ranks: NCCL on GPUs, gloo on CPUs.
@@ -26,7 +29,7 @@ def init_processes() -> None:
     only its inference calls use it, so it is declared absent.
     """
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    deepspeed.init_distributed()
+    deepspeed.init_distributed(timeout=PATIENCE)
 
 
 def engine_config(settings: TrainSettings) -> dict[str, Any]:
