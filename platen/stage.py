@@ -254,7 +254,7 @@ def _maker(stage: Stage[S]) -> Maker:
 
 
 def _desk(workspace: str, stage: str, name: str) -> Path:
-    """Where unfinished work lies: on the workspace's own file system, so that the commit is a rename; else in scratch."""
+    """Where unfinished work lies: on the workspace's own file system, so that a commit is a rename, or in scratch."""
     return (Path(workspace) if is_local(workspace) else scratch()) / stage / f".{name}"
 
 
