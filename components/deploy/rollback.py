@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from platen import releases
 from platen.components.deploy.cluster_server import switch
-from platen.components.deploy.deployment import Deployment, Model, model_at, open_deployment
+from platen.components.deploy.deployment import Model, model_at, open_deployment
 from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.components.deploy.rollout import what_is_left
 from platen.errors import InputError
@@ -30,22 +30,25 @@ def rollback(workspace: str, on: DeploymentSettings | None = None) -> Release:
     """
     history = releases.load(workspace).history
     deployment = None if on is None else open_deployment(on)
-    target = target_of(workspace, history, deployment)
+    stray = deployment is not None and has_strayed(history, deployment.model())
+    target = history[-1] if stray else earlier(workspace, history)
     folder = open_folder(target.model, workspace)
     store_for(folder.uri).verify(folder.uri, folder.manifest)
     if deployment is not None:
         switch(deployment, model_at(folder.uri, target.digest))
-    if target != history[-1]:
+    if not stray:
         releases.roll_back(workspace)
     log.info("live: %s, before: %s", folder.uri, history[-1].model)
     return target
 
 
-def target_of(workspace: str, history: list[Release], deployment: Deployment | None) -> Release:
-    """The release to go back to. Raises InputError where there is none."""
-    known: list[Model | None] = [model_at(release.model, release.digest) for release in history[-2:]]
-    if deployment is not None and history and deployment.model() not in known:
-        return history[-1]
+def has_strayed(history: list[Release], there: Model | None) -> bool:
+    """Whether something is live, and a Deployment has neither that nor what was live before it."""
+    return bool(history) and there not in [model_at(release.model, release.digest) for release in history[-2:]]
+
+
+def earlier(workspace: str, history: list[Release]) -> Release:
+    """The release before the live one. Raises InputError where there is none."""
     if len(history) < 2:
         raise InputError(f"{workspace}: {len(history)} release(s) here, so there is no earlier one to roll back to")
     return history[-2]
