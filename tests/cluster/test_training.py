@@ -128,12 +128,10 @@ def test_a_cancelled_step_takes_its_job_along(training: Start) -> None:
     cancelled = training(steps=2000, checkpoint_every=1000)
     step = cancelled.step()
     step.wait_for("step 8 of 2000")
-    told = time.monotonic()
     step.process.terminate()
-    assert step.ended() == 143
+    assert step.ended(seconds=60) == 143
     assert cancelled.job() is None
     assert cancelled.all_pods() == []
-    assert time.monotonic() - told <= 60  # the limit, not a measure of speed
     assert cancelled.checkpoints(), "its work was lost"
 
 
