@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from platen.cluster import Cluster, Object, RefusedError
 from platen.components.train.pods import has_ended, has_started
@@ -78,7 +78,7 @@ class Tail(threading.Thread):
             final = self.ended.is_set()
             try:
                 for line in self.lines.new(self.chunks(follow=not final), whole=final):
-                    self.last.append(line)
+                    self.last.append(read(role_of(self.name), line).text)
                     self.limit.pass_on(line)
             except ClusterError as error:
                 if final and isinstance(error, RefusedError) and error.status == 404:
@@ -189,16 +189,29 @@ def role_of(pod: str) -> str:
     return "-".join(pod.split("-")[-2:])
 
 
-def tell(role: str, line: str) -> None:
-    """Log a line of a pod under its rank; one that is JSON with its level and data, as the trainer logged it."""
+class Said(NamedTuple):
+    """A line of a pod: how much it matters, its words under the tag of its rank, and its data."""
+
+    level: int
+    text: str
+    data: dict[str, Any]
+
+
+def read(role: str, line: str) -> Said:
+    """A line of a pod, which may have a rank and be JSON, as the trainer logs it."""
     tagged = RANK.match(line)
-    rank = int(tagged.group(1)) if tagged else None
-    text = line[tagged.end() :] if tagged else line
-    tag = f"[{role}]" if rank is None else f"[rank {rank}]"
-    level, message, data = entry(text)
-    if message.strip():
-        source = {"pod": role} if rank is None else {"rank": rank}
-        log.log(level, "%s %s", tag, message, extra={"data": {**data, **source}})
+    level, message, data = entry(line[tagged.end() :] if tagged else line)
+    if tagged is None:
+        return Said(level, f"[{role}] {message}", {**data, "pod": role})
+    rank = int(tagged.group(1))
+    return Said(level, f"[rank {rank}] {message}", {**data, "rank": rank})
+
+
+def tell(role: str, line: str) -> None:
+    """Log a line of a pod, with its level and data."""
+    said = read(role, line)
+    if line.strip():
+        log.log(said.level, "%s", said.text, extra={"data": said.data})
 
 
 def entry(text: str) -> tuple[int, str, dict[str, Any]]:

@@ -326,7 +326,8 @@ class Launcher:
         """A failure without an error of its own, with the last lines of the pod to blame."""
         lines = self.logs.last_lines(failure.pod)[-LAST:]
         budget = f", and all {self.settings.restarts} restarts (train.job.restarts) were used" * (not failure.final)
-        return ProcessError("\n".join([f"training failed: {failure.reason}{budget}; its last lines:", *lines]))
+        ending = "; its last lines:" if lines else ""
+        return ProcessError("\n".join([f"training failed: {failure.reason}{budget}{ending}", *lines]))
 
     def remove(self, uid: str, longest: float = math.inf, patience: float = KILLED) -> None:
         """Delete the job, and wait until its pods are gone; those that outstay their grace are killed.

@@ -11,7 +11,7 @@ import pytest
 from platen.cluster import APPLY, Cluster
 from platen.components.train.job_settings import JobSettings
 from platen.components.train.launch import Launcher
-from platen.components.train.pods import condition
+from platen.components.train.pods import condition, has_started
 from platen.components.train.pytorchjob import ATTEMPT, chosen_image, job_body, jobs_path, own_workflow, pods_path
 from platen.components.train.reap import reap
 from platen.errors import ClusterError
@@ -109,6 +109,18 @@ def test_a_deleted_pod_has_all_ranks_save_where_they_are(training: Start, undist
     (restart,) = deleted.observed()["restarts"]
     assert restart["step"] >= 12, "no checkpoint was made when the pod was told to stop"
     assert deleted.losses() == pytest.approx(undisturbed.losses(), rel=1e-4)
+
+
+def test_the_restart_budget_ends(training: Start) -> None:
+    spent = training(job={"restarts": 0})
+    step = spent.step()
+    step.wait_for("started the job")
+    wait_until(lambda: any(map(has_started, spent.pods())), 60, "no pod ran")
+    (pod,) = [pod["metadata"]["name"] for pod in spent.pods() if has_started(pod)][:1]
+    spent.site.cluster.delete(f"{pods_path(spent.site.cluster)}/{pod}")
+    assert step.ended() == 1
+    assert step.said("training failed: pod ") and step.said("all 0 restarts (train.job.restarts) were used")
+    assert "platen.dev/told-at" in (spent.job() or {})["metadata"]["annotations"]
 
 
 def test_a_step_that_was_killed_finds_its_job_again(training: Start) -> None:
