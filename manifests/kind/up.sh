@@ -29,6 +29,9 @@ address=$("$docker" inspect --format '{{range .NetworkSettings.Networks}}{{.IPAd
 DOCKER=$docker images/build.sh
 kind load docker-image --name platen "platen/light:$version" "platen/train:$version" "platen/serve:$version"
 kubectl apply -k manifests/overlays/kind
+curl --silent --output /dev/null --data '{"name": "platen"}' --header 'Content-Type: application/json' "http://$address:4443/storage/v1/b?project=platen"
+kubectl -n platen set env deployment/platen-serve PLATEN_WORKSPACE=gs://platen/workspace "STORAGE_EMULATOR_HOST=http://$address:4443"
+kubectl config set-context --current --namespace platen
 
 echo
 echo "export KUBECONFIG=$KUBECONFIG STORAGE_EMULATOR_HOST=http://$address:4443"

@@ -82,28 +82,28 @@ def test_the_whole_chain_runs_in_containers_on_the_cluster(site: Site) -> None:
     summary = site.read("runs/demo/summary.json")
     stages = {stage["name"]: stage for stage in summary["stages"]}
     assert [name for name in STAGES if stages[name]["status"] != "done"] == []
-    assert_trained_by_two_pods(site)
-    assert_released(site, stages)
+    trained = site.read("runs/demo/stages/train.json")["uri"]
+    assert_trained_by_two_pods(site, trained)
+    assert_released(site, trained)
 
     assert site.demo().returncode == 0, site.log()
     again = {stage["name"]: stage["cached"] for stage in site.read("runs/demo/summary.json")["stages"]}
     assert all(again.values()), again
 
 
-def assert_trained_by_two_pods(site: Site) -> None:
+def assert_trained_by_two_pods(site: Site, model: str) -> None:
     jobs = site.cluster.items(f"/apis/kubeflow.org/v1/namespaces/{site.cluster.namespace}/pytorchjobs")
     (job,) = (job for job in jobs if job["metadata"]["name"].startswith("train-"))
     succeeded = {name: status.get("succeeded") for name, status in job["status"]["replicaStatuses"].items()}
     assert succeeded == {"Master": 1, "Worker": 1}
-    record = site.read("runs/demo/stages/train.json")
-    facts = json.loads(store_for(site.bucket).read(join(record["uri"], "manifest.json")) or b"")["facts"]
+    facts = json.loads(store_for(site.bucket).read(join(model, "manifest.json")) or b"")["facts"]
     assert facts["zero"]["world_size"] == 2
     assert facts["zero"]["parameters_per_rank"] == [facts["zero"]["parameters"] // 2] * 2
 
 
-def assert_released(site: Site, stages: dict[str, Any]) -> None:
+def assert_released(site: Site, model: str) -> None:
     live = site.read("workspace/releases/live.json")["history"][-1]
-    assert live["model"] == stages["train"]["uri"]
+    assert live["model"] == model
     path = f"/apis/apps/v1/namespaces/{site.cluster.namespace}/deployments/platen-serve"
     deployment = site.cluster.get(path)
     assert deployment is not None
