@@ -105,14 +105,31 @@ def run_arguments(package: Package, text: str, settings: RunSettings, more: Mapp
         more: Parameters from the command line, by name; they have the last word.
 
     Raises:
-        SettingsError: Pods cannot reach the workspace or the run's folder.
+        SettingsError: Pods cannot reach the workspace, the run's folder or a source; or nothing is named to release to.
         InputError: The pipeline takes other parameters.
     """
     run = settings.run if "run" in settings.model_fields_set else join(settings.workspace, "runs")
     given = {"settings": text, "workspace": settings.workspace, "run": run, **more}
-    for field in ("workspace", "run"):
-        check_place(package, field, given[field])
+    for field, place in {"workspace": given["workspace"], "run": given["run"], **sources(settings)}.items():
+        check_place(package, field, place)
+    if settings.deploy.deployment is None:  # told now, not after the training
+        raise SettingsError(
+            "deploy.deployment", "not set: there is no machine of yours to try a release on", "{} for platen-serve"
+        )
     return checked_arguments(package, given)
+
+
+def sources(settings: RunSettings) -> dict[str, str]:
+    """The files and folders that stages read, by their fields. A base model is left out: it may be a name on a hub."""
+    ingest, generate = settings.ingest, settings.generate
+    given = {
+        "ingest.folder": ingest.folder,
+        "ingest.table": ingest.table,
+        "ingest.urls": ingest.urls,
+        "generate.prompts": generate.prompts,
+        "notify.truth": settings.notify.truth,
+    }
+    return {field: place for field, place in given.items() if place is not None}
 
 
 def checked_arguments(package: Package, given: Mapping[str, str]) -> Json:

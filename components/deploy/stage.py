@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from platen import releases
 from platen.components.deploy.cluster_server import Checks, release
@@ -12,7 +13,7 @@ from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.components.deploy.local_server import serving
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.smoke import try_over_http
-from platen.errors import CorruptError, GateRefused
+from platen.errors import CorruptError, GateRefused, SettingsError
 from platen.manifest import Json, canonical
 from platen.stage import Folder, Inputs, Outcome, Place, Stage
 from platen.storage import write_file
@@ -34,6 +35,8 @@ def work(settings: DeploySettings, inputs: Inputs, place: Place) -> Outcome:
 
 def try_here(settings: DeploySettings, model: Folder, place: Place) -> Checks:
     """Try the model in a server of its own on this machine."""
+    if find_spec("uvicorn") is None:  # the stage's image holds no server
+        raise SettingsError("deploy.deployment", "not set, and no server is installed here to try a release in", "{}")
     with serving(model.uri, place.workspace, settings.device, settings.stop_seconds) as server:
         url = server.wait_until_ready(settings.ready_seconds)
         return try_over_http(url, settings, model.digest, lambda: f"the server's last words: {server.last_words()}")

@@ -17,7 +17,10 @@ from platen.pipelines.tasks import Target
 from platen.telemetry import log
 from tests.pipelines.kfp_server import State, kfp_server
 
-SETTINGS = "{workspace: gs://bucket/ws, run: gs://bucket/runs, ingest: {folder: gs://bucket/pictures}}"
+SETTINGS = (
+    "{workspace: gs://bucket/ws, run: gs://bucket/runs, "
+    "deploy: {deployment: {} }, generate: {prompts: gs://bucket/prompts.jsonl}, ingest: {folder: gs://bucket/pictures}}"
+)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def test_a_run_is_what_was_ordered(submit: Command, state: State, host: str, com
 
 
 def test_the_command_line_has_the_last_word_on_folders(submit: Command, state: State, settings: Path) -> None:
-    settings.write_text("ingest: {folder: gs://bucket/pictures}")
+    settings.write_text(SETTINGS.replace("workspace: gs://bucket/ws, run: gs://bucket/runs, ", ""))
     assert submit("--workspace", "/workspace/data").code == 0
     (run,) = state.runs.values()
     parameters = run["runtime_config"]["parameters"]
@@ -219,8 +219,10 @@ def test_nothing_is_sent_when_something_is_wrong(
         ("{ingest: {folder: x}, trian: {}}", "trian: unknown setting"),
         ("{ingest: {folder: x}}", "workspace: 'runs/workspace' is on this machine"),
         ("{workspace: 'gs://b/ws'}", "ingest: not set"),
+        ("{workspace: 'gs://b/ws', run: 'gs://b/r', ingest: {folder: x}}", "ingest.folder: 'x' is on this machine"),
+        (SETTINGS.replace("deploy: {deployment: {} }, ", ""), "deploy.deployment: not set"),
     ],
-    ids=["unknown_section", "workspace_of_a_laptop", "no_source"],
+    ids=["unknown_section", "workspace_of_a_laptop", "no_source", "pictures_of_a_laptop", "nothing_to_release_to"],
 )
 def test_settings_are_checked_before_anything_is_sent(
     submit: Command, state: State, settings: Path, text: str, words: str
