@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from platen.cluster import APPLY, MERGE, Cluster, RefusedError
+from tests.cluster.accounts import token_of
 from tests.cluster.manifests import kind_overlay
 from tests.cluster.namespaces import new_namespace
 
@@ -141,12 +142,10 @@ def as_account(admin: Cluster, account: str) -> Cluster:
     """A connection with a token of this account, and with nothing of the administrator's."""
     from kubernetes import client
 
-    path = f"/api/v1/namespaces/{admin.namespace}/serviceaccounts/{account}/token"
-    token = admin.create(path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}})
     settings = client.Configuration()
     settings.host = admin.api.configuration.host
     settings.ssl_ca_cert = admin.api.configuration.ssl_ca_cert
-    settings.api_key = {"authorization": f"Bearer {token['status']['token']}"}
+    settings.api_key = {"authorization": f"Bearer {token_of(admin, account)}"}
     settings.retries = False
     return replace(admin, api=client.ApiClient(settings))
 
