@@ -140,7 +140,12 @@ def test_ctrl_c_leaves_the_run_and_says_how_to_end_it(
     command = [sys.executable, "-m", "platen.cli", "submit", "--wait", "--host", host]
     command += ["--settings", str(settings), "--compiled", str(compiled)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "HOME": str(home)}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HOME": str(home)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background inherit its absence
     )
     while not state.made("GET", "/runs/[0-9a-f-]+"):
         assert process.poll() is None, process.communicate()

@@ -45,13 +45,13 @@ def test_the_index_of_another_model_is_refused(generated, tiny_model):
 def test_an_index_that_is_none_is_refused(tmp_path, generated, tiny_model, text):
     (tmp_path / "index.jsonl").write_text(text)
     with pytest.raises(CorruptError, match=r"index\.jsonl: not an index of generated pictures"):
-        read_generated(replace(generated, path=tmp_path), tiny_model)
+        read_generated(replace(generated, uri=str(tmp_path)), tiny_model)
 
 
 def test_a_picture_that_is_missing_or_broken_is_named(tmp_path, generated, tiny_model):
     row = {"file": "pictures/0.png", "prompt": "x", "seed": 0, "group": ""}
     (tmp_path / "index.jsonl").write_text(json.dumps(row))
-    (picture,) = read_generated(replace(generated, path=tmp_path), tiny_model)
+    (picture,) = read_generated(replace(generated, uri=str(tmp_path)), tiny_model)
     with pytest.raises(CorruptError, match=r"pictures/0\.png: in the index but not in the folder"):
         picture.read()
     with pytest.raises(CorruptError, match=r"x\.png: not a whole picture"):

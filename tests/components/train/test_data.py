@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from platen.components.train.data import Encoded, Order
 from platen.dataset import Row, write_index
 from platen.errors import InputError
+from platen.stage import Folder
 
 
 @given(samples=st.integers(1, 60), batch=st.integers(1, 40), seed=st.integers(0, 5), epochs=st.integers(1, 3))
@@ -32,12 +33,12 @@ def test_epochs_and_seeds_are_shuffled_differently() -> None:
     assert not np.array_equal(first.batch(0), Order(64, 64, 1).batch(0))
 
 
-def test_arrays_are_mapped_and_read_by_index(encoded: Path) -> None:
-    data = Encoded(encoded)
+def test_arrays_are_mapped_and_read_by_index(encoded: Folder) -> None:
+    data = Encoded(encoded.path)
     latents, text = data.read(np.array([30, 0]))
     assert len(data) == 50
-    assert np.array_equal(latents[0], np.load(encoded / "latents" / "00001.npy")[5])
-    assert np.array_equal(text[1], np.load(encoded / "text" / "00000.npy")[0])
+    assert np.array_equal(latents[0], np.load(encoded.path / "latents" / "00001.npy")[5])
+    assert np.array_equal(text[1], np.load(encoded.path / "text" / "00000.npy")[0])
     assert data.keys[30] == "1-5"
 
 

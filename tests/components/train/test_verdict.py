@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -97,8 +98,13 @@ def deleted(seconds_ago: float, code: int | None = None) -> Any:
 
 @pytest.mark.parametrize(
     ("found", "overdue"),
-    [(deleted(60), "a-pod"), (deleted(-20), None), (deleted(60, code=143), None), (pod("Running"), None)],
+    [
+        (lambda: deleted(60), "a-pod"),
+        (lambda: deleted(-20), None),
+        (lambda: deleted(60, code=143), None),
+        (lambda: pod("Running"), None),
+    ],
     ids=["its node is silent", "it has time left", "it has ended", "it runs"],
 )
-def test_a_pod_that_should_be_gone_is_noticed(found: Any, overdue: str | None) -> None:
-    assert overdue_pod([found]) == overdue
+def test_a_pod_that_should_be_gone_is_noticed(found: Callable[[], Any], overdue: str | None) -> None:
+    assert overdue_pod([found()]) == overdue
