@@ -145,7 +145,8 @@ def test_ctrl_c_leaves_the_run_and_says_how_to_end_it(
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "HOME": str(home)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background inherit its absence
+        # Who starts the tests in the background has them ignore SIGINT, and their children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     while not state.made("GET", "/runs/[0-9a-f-]+"):
         assert process.poll() is None, process.communicate()
