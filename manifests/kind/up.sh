@@ -31,8 +31,10 @@ kind load docker-image --name platen "platen/light:$version" "platen/train:$vers
 kubectl apply -k manifests/overlays/kind
 curl --silent --output /dev/null --data '{"name": "platen"}' --header 'Content-Type: application/json' "http://$address:4443/storage/v1/b?project=platen"
 kubectl -n platen set env deployment/platen-serve PLATEN_WORKSPACE=gs://platen/workspace "STORAGE_EMULATOR_HOST=http://$address:4443"
+kubectl -n platen patch service platen-serve --patch '{"spec": {"type": "NodePort", "ports": [{"name": "http", "port": 80, "targetPort": "http", "nodePort": 30080}]}}'
 kubectl config set-context --current --namespace platen
 
 echo
 echo "export KUBECONFIG=$KUBECONFIG STORAGE_EMULATOR_HOST=http://$address:4443"
-echo "then: make test-cluster"
+echo "then: platen demo --docker --settings examples/demo.yaml --settings examples/kind.yaml"
+echo "  or: make test-cluster"

@@ -73,6 +73,7 @@ def write_place(folder: Path, bucket: str) -> None:
     here = yaml.safe_load(text)
     port = free_port()
     here["sample"] = {"port": port}
+    here["deploy"]["deployment"]["url"] = None  # the cluster is any, not just kind
     here["ingest"]["allow_hosts"] = [f"localhost:{port}"]
     (folder / "here.yaml").write_text(yaml.safe_dump(here))
 
