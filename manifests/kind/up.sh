@@ -12,6 +12,7 @@ for program in kind kubectl "$docker"; do
     command -v "$program" >/dev/null || { echo "$program is not installed"; exit 2; }
 done
 
+mkdir -p build
 kind get clusters 2>/dev/null | grep -qx platen || kind create cluster --config manifests/kind/kind.yaml
 kind export kubeconfig --name platen --kubeconfig build/kind.kubeconfig
 export KUBECONFIG=$PWD/build/kind.kubeconfig
@@ -37,4 +38,5 @@ kubectl config set-context --current --namespace platen
 echo
 echo "export KUBECONFIG=$KUBECONFIG STORAGE_EMULATOR_HOST=http://$address:4443"
 echo "then: platen demo --docker --settings examples/demo.yaml --settings examples/kind.yaml"
-echo "  or: make test-cluster"
+node=$("$docker" inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' platen-control-plane)
+echo "  or: make test-cluster, whose tests of releases ask Services by their addresses: sudo ip route replace 10.96.0.0/16 via $node"
