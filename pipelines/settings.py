@@ -16,6 +16,7 @@ from platen.components.ingest.settings import IngestSettings
 from platen.components.merge.settings import MergeSettings
 from platen.components.monitor.settings import MonitorSettings
 from platen.components.notify.settings import NotifySettings
+from platen.components.plan.settings import PlanSettings
 from platen.components.sample.settings import SampleSettings
 from platen.components.serve.settings import ServeSettings
 from platen.components.train.settings import TrainSettings
@@ -34,6 +35,7 @@ class RunSettings(Settings):
     merge: MergeSettings = Field(MergeSettings(), description="duplicates and splits")
     base: BaseModelSettings = Field(BaseModelSettings(), description="the model that training starts from")
     encode: EncodeSettings = Field(EncodeSettings(), description="how pictures and captions are encoded")
+    plan: PlanSettings = Field(PlanSettings(), description="what `platen plan` is to plan, and may choose from")
     train: TrainSettings = Field(TrainSettings(), description="how the UNet is trained")
     generate: GenerateSettings = Field(GenerateSettings(), description="the pictures that the evaluation looks at")
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="what is measured on the trained model")

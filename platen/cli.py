@@ -224,6 +224,25 @@ def compile_pipelines(
         write_compiled(folder, Target(images, pods))
 
 
+@app.command(rich_help_panel="Stages")
+def plan(
+    settings: SettingsFile,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", "-i", help="base=URI and encoded=URI of committed folders.")
+    ] = None,
+    workspace: Workspace = "",
+    run: Run = "",
+) -> None:
+    """Say what training will need, take and cost, and how to run it; prints a table and the plan's folder."""
+    from platen.components.plan.stage import STAGE, TABLE
+    from platen.records import run_recorded
+
+    text, chosen = read_settings(settings, workspace, run)
+    result = run_recorded(STAGE, text, dict(map(parse_input, inputs or [])), chosen.workspace, chosen.run)
+    typer.echo((result.folder.path / TABLE).read_text())
+    typer.echo(result.folder.uri)
+
+
 Host = Annotated[str | None, typer.Option(help="Address of Kubeflow Pipelines; else KF_PIPELINES_ENDPOINT.")]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Of your profile, where there are profiles.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with a bearer token; else KFP_EXISTING_TOKEN.")]

@@ -10,7 +10,7 @@ import pytest
 
 COMMANDS = {
     *("ingest", "clean-text", "clean-images", "merge", "base", "encode", "train", "generate", "evaluate", "gate"),
-    *("deploy", "serve", "monitor", "notify", "sample"),
+    *("deploy", "serve", "monitor", "notify", "sample", "plan"),
     *("run", "demo", "compile", "submit", "cancel", "reap", "settings", "version"),
     *("verify", "lineage", "releases", "rollback"),
 }

@@ -1,0 +1,80 @@
+"""Bytes of the tensors that are alive, followed operation by operation: on the meta device a forecast, else a measure.
+
+What a kernel allocates and frees within itself is not seen.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+MARK = 1009  # a batch size that divides no channel count: what it divides grows with the batch
+
+
+class LiveBytes(TorchDispatchMode):
+    """Follows every storage that an operation makes until it is freed.
+
+    Attributes:
+        fixed: Live bytes that a larger batch leaves as they are.
+        scaled: Live bytes of one sample, of storages that grow with the batch; only where `mark` is the batch size.
+        peaks: The (scaled, fixed) pairs among which the peak is, whatever the batch.
+
+    Args:
+        known: Tensors that are not counted (parameters).
+        mark: The batch size; a storage with a number of bytes that it divides is split among the samples.
+    """
+
+    def __init__(self, known: Iterable[torch.Tensor] = (), mark: int | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.mark = mark
+        self.scaled = self.fixed = 0
+        self.peaks: list[tuple[int, int]] = []
+        self._known = {tensor.untyped_storage()._cdata for tensor in known}
+
+    @property
+    def peak(self) -> int:
+        """The most bytes that were alive, where there is no mark."""
+        return max((fixed for _, fixed in self.peaks), default=0)
+
+    def count(self, tensor: torch.Tensor) -> None:
+        """Count a tensor's storage, once, from now until it is freed."""
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._known:
+            return
+        size = storage.nbytes()
+        scales = self.mark is not None and size > 0 and size % self.mark == 0
+        self._known.add(key)
+        weakref.finalize(storage, self._freed, key, size, scales)
+        self._add(size, scales)
+        self._note()
+
+    def _add(self, size: int, scales: bool) -> None:
+        if scales and self.mark:
+            self.scaled += size // self.mark
+        else:
+            self.fixed += size
+
+    def _freed(self, key: int, size: int, scales: bool) -> None:
+        self._known.discard(key)
+        self._add(-size, scales)
+
+    def _note(self) -> None:
+        """Keep this moment unless an earlier one was as high in both, and drop those that it tops."""
+        here = (self.scaled, self.fixed)
+        if any(scaled >= here[0] and fixed >= here[1] for scaled, fixed in self.peaks):
+            return
+        self.peaks = [peak for peak in self.peaks if peak[0] > here[0] or peak[1] > here[1]] + [here]
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation and count what it made."""
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self.count(leaf)
+        return result

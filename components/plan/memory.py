@@ -1,0 +1,137 @@
+"""Bytes that live on a rank, part by part, as DeepSpeed 0.19 and the training loop allocate them.
+
+The highest moment is one of three: when the forward pass ends (all activations), when the last gradients are
+exchanged, or in the optimizer's step. What lives at all three is counted once, of the rest the highest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from platen.components.plan.profile import BYTES, ModelFacts
+
+MASTER = 4  # bytes of fp32, in which weights are kept, averaged and updated
+REUSE = 1_000_000_000  # stage3_max_reuse_distance: whoever is needed again sooner stays gathered
+PREFETCH = 10_000_000  # stage3_prefetch_bucket_size, as train sets it
+BUCKET = 500_000_000  # reduce_bucket_size, DeepSpeed's default, which train leaves
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a model is spread over ranks.
+
+    Attributes:
+        stage: Of ZeRO, 0 to 3.
+        offload: What lies in the host's memory: none, optimizer, or all (optimizer and parameters; stage 3).
+        ranks: GPUs.
+        micro_batch: Samples a rank holds at once.
+        checkpointing: Whether activations are recomputed.
+        precision: fp32, bf16 or fp16.
+        bucket: reduce_bucket_size, in numbers.
+        overlap: Whether gradients are exchanged while others are computed (stages 1 and 2: a second bucket).
+    """
+
+    stage: int
+    ranks: int
+    micro_batch: int
+    checkpointing: bool = False
+    offload: str = "none"
+    precision: str = "bf16"
+    bucket: int = BUCKET
+    overlap: bool = True
+
+    @property
+    def width(self) -> int:
+        """Bytes of a number in the forward pass."""
+        return BYTES[self.precision]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on a rank's device by part at the highest moment, and on its host.
+
+    `buffers` are those for exchange and gathered parameters; `workspace` is what the optimizer's step needs beyond
+    the others' bytes.
+    """
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    ema: int
+    activations: int
+    buffers: int
+    workspace: int
+    host: int
+
+    @property
+    def device(self) -> int:
+        """All parts on the device."""
+        return sum(size for name, size in self.parts().items() if name != "host")
+
+    def parts(self) -> dict[str, int]:
+        """By name."""
+        return asdict(self)
+
+
+def predict(model: ModelFacts, layout: Layout) -> Memory:
+    """What a rank holds at its highest moment."""
+    share = -(-model.parameters // layout.ranks)
+    optimizer = _optimizer(model, layout, share)
+    ema = MASTER * _owned(model, layout, share)
+    parameters = layout.width * (share if layout.stage == 3 else model.parameters)
+    gradients = _gradients(model, layout, share)
+    activations = model.activations(checkpointing=layout.checkpointing).at(layout.micro_batch)
+    standing, gathered, exchange = _buffers(model, layout)
+    step = 0 if layout.offload != "none" else _step(model, layout, share)
+    highest = max(activations + gathered, exchange, step)
+    host = 0
+    if layout.offload != "none":
+        host, optimizer, ema = optimizer + ema + MASTER * share, 0, 0
+    if layout.offload == "all":
+        host, parameters = host + parameters, 0
+    forward = highest == activations + gathered
+    return Memory(
+        parameters=parameters,
+        gradients=gradients,
+        optimizer=optimizer,
+        ema=ema,
+        activations=activations if forward else 0,
+        buffers=standing + (gathered if forward else exchange if highest == exchange else 0),
+        workspace=0 if forward or highest == exchange else step,
+        host=host,
+    )
+
+
+def _owned(model: ModelFacts, layout: Layout, share: int) -> int:
+    """Numbers that a rank updates: without ZeRO in fp32 all; stage 0 in bf16 splits the fp32 weights all the same."""
+    return model.parameters if layout.stage == 0 and layout.precision != "bf16" else share
+
+
+def _optimizer(model: ModelFacts, layout: Layout, share: int) -> int:
+    """Weights in fp32 (at stage 0 in fp32 the model's own) and AdamW's two moments."""
+    copies = 2 if layout.stage == 0 and layout.precision == "fp32" else 3
+    return copies * MASTER * _owned(model, layout, share)
+
+
+def _gradients(model: ModelFacts, layout: Layout, share: int) -> int:
+    """Those that wait for the step: whole up to stage 1 (at stage 0 in bf16 in fp32), a rank's share above."""
+    if layout.stage == 0:
+        return model.parameters * (MASTER if layout.precision == "bf16" else layout.width)
+    return layout.width * (model.parameters if layout.stage == 1 else share)
+
+
+def _buffers(model: ModelFacts, layout: Layout) -> tuple[int, int, int]:
+    """Bytes of buffers that stand all the time; of gathered parameters; of the last exchange of gradients."""
+    at_once = min(layout.bucket, model.parameters)
+    if layout.stage == 0:
+        return 0, 0, layout.width * at_once
+    if layout.stage < 3:
+        width = MASTER if layout.stage == 1 else layout.width
+        return 0, 0, width * layout.bucket * (2 if layout.overlap else 1)
+    kept = min(model.parameters, REUSE // 2 + PREFETCH + model.largest_block)
+    return layout.width * layout.bucket, layout.width * kept, 2 * layout.width * at_once
+
+
+def _step(model: ModelFacts, layout: Layout, share: int) -> int:
+    """The gradient in fp32, and two temporaries of AdamW."""
+    return 3 * MASTER * _owned(model, layout, share)

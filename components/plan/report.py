@@ -1,0 +1,100 @@
+"""What is written of a plan: the whole of it, a table to read, and settings that train takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from platen.components.plan.choice import GIB, Candidate, Choice
+from platen.components.plan.memory import Layout
+from platen.components.plan.prices import PriceTable
+from platen.components.plan.profile import ModelFacts
+from platen.components.plan.settings import PlanSettings
+
+# From the checks in docs/planning.md; a change of the forecast means to measure again.
+BANDS = {
+    "memory": "see docs/planning.md: checked against live tensor bytes of DeepSpeed processes on CPUs",
+    "time": "see docs/planning.md: checked against published rates of one model on A100s; not against GPUs of ours",
+    "cost": "as time, with prices of the dates in the table",
+}
+COLUMNS = ("", "place", "instance", "nodes", "spot", "ZeRO", "micro x rounds", "checkpt.", "GiB", "MFU", "hours", "USD")
+
+
+def plan_json(choice: Choice, model: ModelFacts, table: PriceTable, settings: PlanSettings) -> dict[str, Any]:
+    """Everything that is known of a plan."""
+    return {
+        "schema_version": 1,
+        "model": model.summary(),
+        "wanted": settings.model_dump(mode="json"),
+        "chosen": choice.best.summary(),
+        "runners_up": [{**other.summary(), "lost": why} for other, why in choice.runners_up],
+        "ruled_out": list(choice.ruled_out),
+        "looked_at": choice.looked_at,
+        "prices": {"oldest": table.oldest.isoformat(), "source": choice.best.offer.source.model_dump(mode="json")},
+        "error_band": BANDS,
+        "train": train_section(choice.best, settings),
+        "not_settings_yet": not_settings_yet(choice.best.layout),
+    }
+
+
+def train_section(best: Candidate, settings: PlanSettings) -> dict[str, Any]:
+    """The fields of `train` that a plan decides; a job of several nodes asks for a GPU a process."""
+    section: dict[str, Any] = {
+        "steps": settings.steps,
+        "global_batch": settings.global_batch,
+        "micro_batch": best.layout.micro_batch,
+        "ranks": best.layout.ranks,
+        "precision": settings.precision,
+        "gradient_checkpointing": best.layout.checkpointing,
+    }
+    if best.nodes > 1:
+        section["job"] = {"nodes": best.nodes, "processes_per_node": best.offer.gpus, "gpu": "nvidia.com/gpu"}
+    return section
+
+
+def not_settings_yet(layout: Layout) -> dict[str, Any]:
+    """What a plan decides and train cannot be told: it does ZeRO stage 3 without offloading."""
+    chosen = {"zero_stage": (layout.stage, 3), "offload": (layout.offload, "none")}
+    return {name: value for name, (value, does) in chosen.items() if value != does}
+
+
+def table_text(choice: Choice, table: PriceTable) -> str:
+    """The chosen way, the runners-up with why they lost, and the chosen one's memory and step by part."""
+    ways = [choice.best, *(other for other, _ in choice.runners_up)]
+    rows = [COLUMNS, *(_row(number, way) for number, way in enumerate(ways))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += ["", *(f"{number}: {why}" for number, (_, why) in enumerate(choice.runners_up, 1))]
+    return "\n".join([*lines, "", *_parts(choice.best), _prices(choice.best, table)])
+
+
+def _row(number: int, way: Candidate) -> tuple[str, ...]:
+    return (
+        "chosen" if number == 0 else str(number),
+        way.offer.place,
+        way.offer.instance,
+        str(way.nodes),
+        "spot" if way.spot else "",
+        f"{way.layout.stage}" + ("" if way.layout.offload == "none" else f" + {way.layout.offload} offloaded"),
+        f"{way.layout.micro_batch} x {way.accumulation}",
+        "yes" if way.layout.checkpointing else "no",
+        f"{way.memory.device / GIB:.1f}",
+        f"{way.step.mfu:.0%}",
+        f"{way.hours:,.1f}",
+        f"{way.usd:,.2f}",
+    )
+
+
+def _parts(best: Candidate) -> list[str]:
+    memory = ", ".join(f"{name} {size / GIB:.2f}" for name, size in best.memory.parts().items() if size)
+    step = ", ".join(f"{name} {took:.4f}" for name, took in best.step.parts().items() if name not in ("mfu", "seconds"))
+    samples = best.layout.ranks * best.layout.micro_batch * best.accumulation / best.step.seconds
+    return [
+        f"memory of a rank, GiB: {memory}",
+        f"a step, s: {step}; in all {best.step.seconds:.4f}; {samples:,.0f} samples/s",
+        f"energy of the GPUs at most {best.energy_kwh:,.0f} kWh; moving data {best.transfer_usd:,.2f} USD",
+    ]
+
+
+def _prices(best: Candidate, table: PriceTable) -> str:
+    source = best.offer.source
+    return f"prices: {source.title}, {source.date}; the oldest of the table is of {table.oldest}"

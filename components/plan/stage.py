@@ -1,0 +1,129 @@
+"""plan: what is to be trained in, the best way to train it out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from platen.components.plan.choice import choose
+from platen.components.plan.prices import DEFAULT, read_prices
+from platen.components.plan.profile import profile, read_config
+from platen.components.plan.report import plan_json, table_text, train_section
+from platen.components.plan.settings import PlanSettings
+from platen.errors import InputError, SettingsError
+from platen.manifest import Json, canonical, sha256, sha256_of
+from platen.stage import Inputs, Outcome, Place, Stage
+from platen.storage import write_file
+from platen.telemetry import log
+
+PLAN, TABLE, TRAIN = "plan.json", "plan.txt", "train.yaml"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be trained: a UNet's configuration, the side of its latents, tokens of a caption, samples."""
+
+    config: dict[str, Any]
+    side: int
+    tokens: int
+    samples: int | None
+
+
+def plan(settings: PlanSettings, inputs: Inputs, place: Place) -> Outcome:
+    """Look at every way, write the best as plan.json, plan.txt and train.yaml."""
+    table = read_prices(settings.prices)
+    subject = read_subject(settings, inputs)
+    check_batch(settings, subject.samples)
+    model = profile(subject.config, subject.side, subject.tokens, settings.precision)
+    choice = choose(model, table, subject.samples, settings)
+    written = plan_json(choice, model, table, settings)
+    write_file(place.out / PLAN, canonical(written, indent=1))
+    write_file(place.out / TABLE, table_text(choice, table).encode() + b"\n")
+    write_file(place.out / TRAIN, yaml.safe_dump({"train": train_section(choice.best, settings)}).encode())
+    log.info("plan: %d ways looked at, %.1f hours, %.2f USD", choice.looked_at, choice.best.hours, choice.best.usd)
+    return Outcome(
+        counts={"looked_at": choice.looked_at, "parameters": model.parameters},
+        facts={name: written["chosen"][name] for name in ("place", "instance", "nodes", "ranks", "hours", "usd")},
+    )
+
+
+def read_outside(settings: PlanSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
+    """Digests of the price table and, where it is no input, of the model's configuration."""
+    prices = settings.prices or DEFAULT
+    read_prices(settings.prices)
+    model = None if settings.model is None else sha256(canonical(read_config(settings.model)))
+    return {"prices": sha256_of(prices), "model": model}
+
+
+def read_subject(settings: PlanSettings, inputs: Inputs) -> Subject:
+    """From the settings, and from the inputs what they leave open. Raises SettingsError where neither says it."""
+    folder = settings.model or (inputs["base"].part("*/config.json") if "base" in inputs else None)
+    if folder is None:
+        raise SettingsError("plan.model", "not set", "a UNet's config.json, a diffusers folder, or --input base=URI")
+    resolution = settings.resolution or _fact(inputs, "resolution")
+    if resolution is None:
+        raise SettingsError("plan.resolution", "not set", "pixels; or --input base=URI or encoded=URI, which say it")
+    pixels = _pixels_per_latent(folder) or settings.pixels_per_latent
+    if resolution % pixels:
+        raise SettingsError("plan.resolution", f"{resolution}", f"a multiple of the {pixels} pixels of a latent")
+    tokens = _read(folder, "text_encoder").get("max_position_embeddings", settings.caption_tokens)
+    return Subject(read_config(folder), resolution // pixels, tokens, settings.samples or _samples(inputs))
+
+
+def check_batch(settings: PlanSettings, samples: int | None) -> None:
+    """Raise SettingsError for a number of GPUs or nodes that cannot work, before anything is computed."""
+    if settings.gpus is None:
+        return
+    if settings.global_batch % settings.gpus:
+        accepted = [n for n in range(1, settings.global_batch + 1) if settings.global_batch % n == 0]
+        near = sorted(accepted, key=lambda n: abs(n - (settings.gpus or 0)))[:3]
+        problem = f"{settings.global_batch} is not divisible by gpus {settings.gpus}"
+        raise SettingsError("plan.global_batch", problem, f"a multiple of it, or gpus {', '.join(map(str, near))}")
+    if samples is not None and settings.gpus > samples:
+        raise SettingsError("plan.gpus", f"{settings.gpus}, with {samples} samples", f"at most {samples}")
+
+
+def _fact(inputs: Inputs, name: str) -> int | None:
+    for folder in inputs.values():
+        if name in folder.manifest.facts:
+            return int(folder.manifest.facts[name])
+    return None
+
+
+def _samples(inputs: Inputs) -> int | None:
+    """Those of the training split of `encoded`."""
+    if "encoded" not in inputs:
+        return None
+    manifest = inputs["encoded"].manifest
+    splits: dict[str, int] = manifest.facts.get("splits", {})
+    found = splits.get("train", 0)
+    if not found:
+        raise InputError(f"{inputs['encoded'].uri}: no sample in the split 'train'; see merge.split in the settings")
+    return found
+
+
+def _read(folder: Path, part: str) -> dict[str, Any]:
+    path = folder / part / "config.json"
+    return dict(json.loads(path.read_bytes())) if path.is_file() else {}
+
+
+def _pixels_per_latent(folder: Path) -> int | None:
+    channels = _read(folder, "vae").get("block_out_channels")
+    return 2 ** (len(channels) - 1) if channels else None
+
+
+STAGE = Stage(
+    name="plan",
+    version=1,
+    kind="report",
+    settings=PlanSettings,
+    inputs=(),
+    optional_inputs=("base", "encoded"),
+    work=plan,
+    outside=read_outside,
+)

@@ -1,0 +1,61 @@
+"""The command as a user starts it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from platen.components.train.settings import TrainSettings
+from tests.components.plan.conftest import SMALL
+
+
+def platen(folder: Path, plan: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    settings = {**SMALL, "workspace": "ws", "run": "run", "plan": {**SMALL["plan"], **plan}}
+    (folder / "my.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "platen.cli", "plan", "-s", "my.yaml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_plan_is_a_table_a_file_and_settings_that_train_takes(tmp_path: Path, config: Path) -> None:
+    made = platen(tmp_path, {"nodes": 2, "global_batch": 64, "gpu": "H100-80GB", "samples": 1000})
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / made.stdout.splitlines()[-1]
+    assert "chosen" in made.stdout and "H100" not in made.stderr
+    plan = json.loads((folder / "plan.json").read_bytes())
+    assert json.loads((folder / "manifest.json").read_bytes())["kind"] == "report"
+    assert plan["chosen"]["ranks"] == 16
+    assert set(plan["error_band"]) == {"memory", "time", "cost"}
+    settings = yaml.safe_load((folder / "train.yaml").read_text())["train"]
+    assert settings == plan["train"]
+    train = TrainSettings.model_validate(settings)
+    assert (train.ranks, train.job.nodes if train.job else 0, train.steps) == (16, 2, 10_000)
+    assert plan["not_settings_yet"] == {}
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ({"model": None}, "plan.model: not set. Accepted: a UNet's config.json"),
+        ({"resolution": None}, "plan.resolution: not set. Accepted: pixels"),
+        ({"resolution": 60}, "plan.resolution: 60. Accepted: a multiple of the 8 pixels"),
+        ({"gpus": 48, "global_batch": 64}, "64 is not divisible by gpus 48. Accepted: a multiple of it, or gpus"),
+        ({"gpus": 16, "samples": 10}, "gpus 16 is more than samples 10"),
+        ({"gpu": "B9000"}, "plan.gpu 'B9000': not in the price table. Accepted: A100-40GB"),
+        ({"prices": "mine.yaml"}, "mine.yaml: no such settings file"),
+        ({"offloads": ["all"], "stages": [2]}, "offloads: all needs ZeRO stage 3"),
+        ({"stages": [4]}, "plan.stages"),
+    ],
+    ids=["model", "resolution", "odd", "batch", "samples", "gpu", "prices", "offload", "stage"],
+)
+def test_bad_input_is_refused_with_2_and_one_line(tmp_path: Path, config: Path, plan: dict, words: str) -> None:
+    ended = platen(tmp_path, plan)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list(tmp_path.glob("ws/plan/[0-9a-f]*"))
