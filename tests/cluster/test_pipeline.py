@@ -86,6 +86,9 @@ def test_the_whole_chain_runs_in_containers_on_the_cluster(site: Site) -> None:
     trained = site.read("runs/demo/stages/train.json")["uri"]
     assert_trained_by_two_pods(site, trained)
     assert_released(site, trained)
+    page = store_for(site.bucket).read(join(site.bucket, "runs/demo/report.html")) or b""
+    (site.folder / "report.html").write_bytes(page)  # to be looked at
+    assert trained.encode() in page
 
     assert site.demo().returncode == 0, site.log()
     again = {stage["name"]: stage["cached"] for stage in site.read("runs/demo/summary.json")["stages"]}
