@@ -13,6 +13,7 @@ from platen.components.plan.profile import BYTES, ModelFacts
 MASTER = 4  # bytes of fp32, in which weights are kept, averaged and updated
 REUSE = 1_000_000_000  # stage3_max_reuse_distance: whoever is needed again sooner stays gathered
 PREFETCH = 10_000_000  # stage3_prefetch_bucket_size, as train sets it
+SUB_GROUP = 1_000_000_000  # sub_group_size: stage 3 updates so many numbers at a time
 BUCKET = 500_000_000  # reduce_bucket_size, DeepSpeed's default, which train leaves
 
 
@@ -86,7 +87,7 @@ def predict(model: ModelFacts, layout: Layout) -> Memory:
     highest = max(activations + gathered, exchange, step)
     host = 0
     if layout.offload != "none":
-        host, optimizer, ema = optimizer + ema + MASTER * share, 0, 0
+        host, optimizer, ema, gradients = optimizer + ema + gradients + MASTER * share, 0, 0, 0
     if layout.offload == "all":
         host, parameters = host + parameters, 0
     forward = highest == activations + gathered
@@ -103,8 +104,8 @@ def predict(model: ModelFacts, layout: Layout) -> Memory:
 
 
 def _owned(model: ModelFacts, layout: Layout, share: int) -> int:
-    """Numbers that a rank updates: without ZeRO in fp32 all; stage 0 in bf16 splits the fp32 weights all the same."""
-    return model.parameters if layout.stage == 0 and layout.precision != "bf16" else share
+    """Numbers that a rank updates: without ZeRO all."""
+    return model.parameters if layout.stage == 0 else share
 
 
 def _optimizer(model: ModelFacts, layout: Layout, share: int) -> int:
@@ -114,17 +115,16 @@ def _optimizer(model: ModelFacts, layout: Layout, share: int) -> int:
 
 
 def _gradients(model: ModelFacts, layout: Layout, share: int) -> int:
-    """Those that wait for the step: whole up to stage 1 (at stage 0 in bf16 in fp32), a rank's share above."""
-    if layout.stage == 0:
-        return model.parameters * (MASTER if layout.precision == "bf16" else layout.width)
-    return layout.width * (model.parameters if layout.stage == 1 else share)
+    """Those that wait for the step: whole up to stage 1, a rank's share above, and where they go to the host."""
+    whole = layout.stage < 2 and layout.offload == "none"
+    return layout.width * (model.parameters if whole else share)
 
 
 def _buffers(model: ModelFacts, layout: Layout) -> tuple[int, int, int]:
     """Bytes of buffers that stand all the time; of gathered parameters; of the last exchange of gradients."""
-    at_once = min(layout.bucket, model.parameters)
     if layout.stage == 0:
-        return 0, 0, layout.width * at_once
+        return 0, 0, layout.width * min(BUCKET, model.parameters)
+    at_once = min(layout.bucket, model.parameters)
     if layout.stage < 3:
         width = MASTER if layout.stage == 1 else layout.width
         return 0, 0, width * layout.bucket * (2 if layout.overlap else 1)
@@ -133,5 +133,10 @@ def _buffers(model: ModelFacts, layout: Layout) -> tuple[int, int, int]:
 
 
 def _step(model: ModelFacts, layout: Layout, share: int) -> int:
-    """The gradient in fp32, and two temporaries of AdamW."""
-    return 3 * MASTER * _owned(model, layout, share)
+    """The gradient in fp32, and two temporaries of AdamW: of all that is updated at a time, at stage 0 of a tensor."""
+    if layout.stage == 3:
+        return 3 * MASTER * min(share, SUB_GROUP)
+    if layout.stage > 0:
+        return 3 * MASTER * share
+    own = 0 if layout.precision == "fp32" else (MASTER + layout.width) * model.parameters
+    return own + 2 * MASTER * model.largest_tensor
