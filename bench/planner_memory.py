@@ -97,6 +97,7 @@ def predicted(case: Case) -> Memory:
         precision=case.precision,
         bucket=BUCKET,
         overlap=False,  # as train sets it on gloo
+        accumulates=False,
     )
     return predict(facts, layout)
 

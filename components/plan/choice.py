@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -161,8 +161,9 @@ def _largest_fitting(
 ) -> tuple[Layout, Memory] | None:
     room = (gpu.memory_gib * (1 - settings.memory_margin) - settings.reserved_gib) * GIB
     host = HOST_SHARE * (offer.host_gib or 0) * GIB / min(offer.gpus, layout.ranks)
-    for micro_batch in _divisors(settings.global_batch // layout.ranks):
-        tried = Layout(layout.stage, layout.ranks, micro_batch, layout.checkpointing, layout.offload, layout.precision)
+    own = settings.global_batch // layout.ranks
+    for micro_batch in _divisors(own):
+        tried = replace(layout, micro_batch=micro_batch, accumulates=micro_batch < own)
         memory = _predicted(model, tried)
         if memory.device <= room and memory.host <= host:
             return tried, memory

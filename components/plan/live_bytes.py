@@ -45,7 +45,7 @@ class LiveBytes(TorchDispatchMode):
         """Count a tensor's storage, once, from now until it is freed."""
         storage = tensor.untyped_storage()
         key = storage._cdata
-        if key in self._known:
+        if key in self._known or (self.mark is None and tensor.device.type == "meta"):
             return
         size = storage.nbytes()
         scales = self.mark is not None and size > 0 and size % self.mark == 0

@@ -30,6 +30,7 @@ class Layout:
         precision: fp32, bf16 or fp16.
         bucket: reduce_bucket_size, in numbers.
         overlap: Whether gradients are exchanged while others are computed (stages 1 and 2: a second bucket).
+        accumulates: Whether a step has several micro-batches.
     """
 
     stage: int
@@ -40,6 +41,7 @@ class Layout:
     precision: str = "bf16"
     bucket: int = BUCKET
     overlap: bool = True
+    accumulates: bool = True
 
     @property
     def width(self) -> int:
@@ -77,29 +79,47 @@ class Memory:
 def predict(model: ModelFacts, layout: Layout) -> Memory:
     """What a rank holds at its highest moment."""
     share = -(-model.parameters // layout.ranks)
-    optimizer = _optimizer(model, layout, share)
-    ema = MASTER * _owned(model, layout, share)
+    optimizer, ema = _optimizer(model, layout, share), MASTER * _owned(model, layout, share)
     parameters = layout.width * (share if layout.stage == 3 else model.parameters)
-    gradients = _gradients(model, layout, share)
-    activations = model.activations(checkpointing=layout.checkpointing).at(layout.micro_batch)
-    standing, gathered, exchange = _buffers(model, layout)
-    step = 0 if layout.offload != "none" else _step(model, layout, share)
-    highest = max(activations + gathered, exchange, step)
-    host = 0
+    highest = max(_moments(model, layout, share), key=lambda moment: moment.bytes)
+    gradients, host = highest.gradients, 0
     if layout.offload != "none":
-        host, optimizer, ema, gradients = optimizer + ema + gradients + MASTER * share, 0, 0, 0
+        waiting = _gradients(model, layout, share) + MASTER * share
+        host, optimizer, ema, gradients = optimizer + ema + waiting, 0, 0, 0
     if layout.offload == "all":
         host, parameters = host + parameters, 0
-    forward = highest == activations + gathered
-    return Memory(
-        parameters=parameters,
-        gradients=gradients,
-        optimizer=optimizer,
-        ema=ema,
-        activations=activations if forward else 0,
-        buffers=standing + (gathered if forward else exchange if highest == exchange else 0),
-        workspace=0 if forward or highest == exchange else step,
-        host=host,
+    return Memory(parameters, gradients, optimizer, ema, highest.activations, highest.buffers, highest.workspace, host)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """What comes to weights, optimizer and average at one of the moments that can be the highest."""
+
+    gradients: int = 0
+    activations: int = 0
+    buffers: int = 0
+    workspace: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return self.gradients + self.activations + self.buffers + self.workspace
+
+
+def _moments(model: ModelFacts, layout: Layout, share: int) -> tuple[_Moment, ...]:
+    """The end of the forward pass, the last exchange of gradients, the optimizer's step.
+
+    Stage 3 has a buffer for gradients that stands; elsewhere they are there during a forward pass only where others
+    were accumulated before, and stages 1 and 2 drop them as soon as they are in fp32.
+    """
+    gradients = 0 if layout.offload != "none" else _gradients(model, layout, share)
+    before = gradients if layout.stage == 3 or layout.accumulates else 0
+    standing, forward, exchange = _buffers(model, layout)
+    activations = model.activations(checkpointing=layout.checkpointing).at(layout.micro_batch)
+    step = _step(model, layout, share) if layout.offload == "none" else 0
+    return (
+        _Moment(gradients=before, activations=activations, buffers=standing + forward),
+        _Moment(gradients=gradients, buffers=standing + exchange),
+        _Moment(gradients=gradients if layout.stage in (0, 3) else 0, buffers=standing, workspace=step),
     )
 
 
@@ -121,15 +141,16 @@ def _gradients(model: ModelFacts, layout: Layout, share: int) -> int:
 
 
 def _buffers(model: ModelFacts, layout: Layout) -> tuple[int, int, int]:
-    """Bytes of buffers that stand all the time; of gathered parameters; of the last exchange of gradients."""
+    """Bytes of buffers that stand all the time; that come when the backward pass begins; of the last exchange."""
     if layout.stage == 0:
         return 0, 0, layout.width * min(BUCKET, model.parameters)
     at_once = min(layout.bucket, model.parameters)
     if layout.stage < 3:
-        width = MASTER if layout.stage == 1 else layout.width
-        return 0, 0, width * layout.bucket * (2 if layout.overlap else 1)
-    kept = min(model.parameters, REUSE // 2 + PREFETCH + model.largest_block)
-    return layout.width * layout.bucket, layout.width * kept, 2 * layout.width * at_once
+        bucket = layout.width * layout.bucket * (2 if layout.overlap else 1)
+        return 0, bucket, bucket
+    ahead = PREFETCH + model.largest_block  # they lie twice: as they were received, and as weights
+    gathered = min(model.parameters, REUSE // 2 + ahead) + min(model.parameters, ahead)
+    return layout.width * layout.bucket, layout.width * gathered, 2 * layout.width * at_once
 
 
 def _step(model: ModelFacts, layout: Layout, share: int) -> int:
