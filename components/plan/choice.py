@@ -49,13 +49,13 @@ class Candidate:
     @property
     def way(self) -> tuple[object, ...]:
         """What is told apart within a kind."""
-        return self.layout.stage, self.layout.offload, self.layout.checkpointing, self.nodes
+        return self.layout.stage, self.layout.offload, self.layout.checkpointing, self.layout.secondary, self.nodes
 
     @property
     def simplicity(self) -> tuple[object, ...]:
         """Of two that are equal the smaller is simpler."""
         layout = self.layout
-        return layout.offload, layout.checkpointing, layout.stage, layout.ranks, self.spot
+        return layout.offload, layout.secondary, layout.checkpointing, layout.stage, layout.ranks, self.spot
 
     def summary(self) -> dict[str, Any]:
         """For the plan file."""
@@ -68,6 +68,7 @@ class Candidate:
             "nodes": self.nodes,
             "spot": self.spot,
             **{name: layout[name] for name in names},
+            "zeropp": bool(self.layout.secondary),
             "accumulation": self.accumulation,
             "memory_bytes": {**self.memory.parts(), "device": self.memory.device},
             "step_seconds": self.step.parts(),
@@ -141,12 +142,14 @@ def _ways(
             if not _can_offload(stage, offload, offer):
                 continue
             for checkpointing in (False, True):
-                layout = Layout(stage, ranks, 1, checkpointing, offload, settings.precision)
-                fitting = _largest_fitting(model, layout, gpu, offer, settings)
-                if fitting is None:
-                    faults[_too_large(model, layout, gpu, offer)] = None
-                    continue
-                yield from _priced(model, *fitting, gpu, offer, nodes, table, settings)
+                plain = Layout(stage, ranks, 1, checkpointing, offload, settings.precision)
+                quantized = settings.zeropp and stage == 3 and nodes > 1 and offer.gpus > 1
+                for layout in (plain, replace(plain, secondary=offer.gpus)) if quantized else (plain,):
+                    fitting = _largest_fitting(model, layout, gpu, offer, settings)
+                    if fitting is None:
+                        faults[_too_large(model, layout, gpu, offer)] = None
+                        continue
+                    yield from _priced(model, *fitting, gpu, offer, nodes, table, settings)
 
 
 def _can_offload(stage: int, offload: str, offer: Offer) -> bool:

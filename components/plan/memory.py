@@ -31,6 +31,8 @@ class Layout:
         bucket: reduce_bucket_size, in numbers.
         overlap: Whether gradients are exchanged while others are computed (stages 1 and 2: a second bucket).
         accumulates: Whether a step has several micro-batches.
+        secondary: ZeRO++: GPUs of a node that share a second copy of the weights (hpZ), with what is sent between nodes
+            quantized (qwZ, qgZ); 0 without. Stage 3.
     """
 
     stage: int
@@ -42,6 +44,7 @@ class Layout:
     bucket: int = BUCKET
     overlap: bool = True
     accumulates: bool = True
+    secondary: int = 0
 
     @property
     def width(self) -> int:
@@ -150,7 +153,8 @@ def _buffers(model: ModelFacts, layout: Layout) -> tuple[int, int, int]:
         return 0, bucket, bucket
     ahead = PREFETCH + model.largest_block  # they lie twice: as they were received, and as weights
     gathered = min(model.parameters, REUSE // 2 + ahead) + min(model.parameters, ahead)
-    return layout.width * layout.bucket, layout.width * gathered, 2 * layout.width * at_once
+    second = layout.width * model.parameters // layout.secondary if layout.secondary else 0
+    return layout.width * layout.bucket + second, layout.width * gathered, 2 * layout.width * at_once
 
 
 def _step(model: ModelFacts, layout: Layout, share: int) -> int:

@@ -53,7 +53,11 @@ def train_section(best: Candidate, settings: PlanSettings) -> dict[str, Any]:
 
 def not_settings_yet(layout: Layout) -> dict[str, Any]:
     """What a plan decides and train cannot be told: it does ZeRO stage 3 without offloading."""
-    chosen = {"zero_stage": (layout.stage, 3), "offload": (layout.offload, "none")}
+    chosen = {
+        "zero_stage": (layout.stage, 3),
+        "offload": (layout.offload, "none"),
+        "zeropp": (bool(layout.secondary), False),
+    }
     return {name: value for name, (value, does) in chosen.items() if value != does}
 
 
@@ -74,7 +78,8 @@ def _row(number: int, way: Candidate) -> tuple[str, ...]:
         way.offer.instance,
         str(way.nodes),
         "spot" if way.spot else "",
-        f"{way.layout.stage}" + ("" if way.layout.offload == "none" else f" + {way.layout.offload} offloaded"),
+        f"{way.layout.stage}{'++' if way.layout.secondary else ''}"
+        + ("" if way.layout.offload == "none" else f" + {way.layout.offload} offloaded"),
         f"{way.layout.micro_batch} x {way.accumulation}",
         "yes" if way.layout.checkpointing else "no",
         f"{way.memory.device / GIB:.1f}",

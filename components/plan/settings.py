@@ -46,6 +46,7 @@ class PlanSettings(Settings):
     offloads: tuple[Offload, ...] = Field(
         ("none",), min_length=1, description="to choose from: none, optimizer, all (stage 3); train can do none today"
     )
+    zeropp: bool = Field(False, description="look at ZeRO++ too (stage 3, several nodes); train cannot do it today")
     data_gb: float = Field(0.0, ge=0, description="GB of data that have to be brought to where training runs")
     data_at: str | None = Field(
         None, description="place of that data in the price table; null: it costs nothing to move"

@@ -10,6 +10,7 @@ from platen.components.plan.profile import ModelFacts
 from platen.components.plan.settings import PlanSettings
 
 GIGA = 1e9
+QUANTIZED = 0.25  # of what stage 3 sends between nodes is left with ZeRO++: 0.75 M for 3 M (DeepSpeed's ZeRO++ blog)
 ADAM_BYTES = 7 * MASTER  # that an update of a number moves in the host's memory: 3 read, 3 written, the gradient
 
 
@@ -39,7 +40,7 @@ def step(model: ModelFacts, layout: Layout, gpu: Gpu, offer: Offer, rounds: int,
     rate = gpu.tflops[settings.precision] * 1e12
     samples = layout.micro_batch * rounds
     compute = samples * model.activations(checkpointing=layout.checkpointing).flops / (rate * settings.achieved)
-    communication = _exchange(volume(model, layout, rounds), layout.ranks, gpu, offer) / settings.link_achieved
+    communication = _exchange(volume(model, layout, rounds), layout, gpu, offer) / settings.link_achieved
     hidden = min(communication, settings.overlap * compute)
     offload = _offload(model, layout, gpu, offer, rounds, settings)
     node = min(offer.gpus, layout.ranks)
@@ -59,12 +60,13 @@ def volume(model: ModelFacts, layout: Layout, rounds: int) -> int:
     return size * {0: 2, 1: 2, 2: rounds + 1, 3: 3 * rounds}[layout.stage]
 
 
-def _exchange(sent: int, ranks: int, gpu: Gpu, offer: Offer) -> float:
+def _exchange(sent: int, layout: Layout, gpu: Gpu, offer: Offer) -> float:
     """Seconds at the links' full rate: rings run through the node's GPUs and share what leads out of it."""
-    share = sent * (ranks - 1) / ranks
+    share = sent * (layout.ranks - 1) / layout.ranks
     inside = share / (gpu.link_gb_s * GIGA) if offer.gpus > 1 else 0.0
-    outside = share / (offer.node_gb_s * GIGA) if offer.node_gb_s and ranks > offer.gpus else 0.0
-    return max(inside, outside)
+    if not offer.node_gb_s or layout.ranks <= offer.gpus:
+        return inside
+    return max(inside, share * (QUANTIZED if layout.secondary else 1) / (offer.node_gb_s * GIGA))
 
 
 def _offload(model: ModelFacts, layout: Layout, gpu: Gpu, offer: Offer, rounds: int, settings: PlanSettings) -> float:

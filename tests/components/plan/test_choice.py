@@ -107,3 +107,11 @@ def test_a_thousand_gpus_are_a_small_search(large: ModelFacts, table: PriceTable
     choice = choose(large, table, None, settings)
     assert choice.best.layout.ranks == 1024
     assert choice.looked_at < 1000
+
+
+def test_zeropp_is_chosen_where_the_network_between_nodes_is_slow(large: ModelFacts, table: PriceTable) -> None:
+    offers = [offer.model_copy(update={"node_gb_s": 5}) for offer in table.offers if offer.gpu == "H100-80GB"]
+    slow = table.model_copy(update={"offers": tuple(offers)})
+    settings = PlanSettings(nodes=2, gpus=16, global_batch=64, zeropp=True)
+    assert choose(large, slow, None, settings).best.layout.secondary == 8
+    assert not choose(large, slow, None, settings.model_copy(update={"zeropp": False})).best.layout.secondary

@@ -49,3 +49,9 @@ def test_offloading_costs_time(large: ModelFacts) -> None:
     optimizer = step(large, replace(layout, offload="optimizer"), GPU, P5, 2, settings)
     everything = step(large, replace(layout, offload="all"), GPU, P5, 2, settings)
     assert here.offload == 0 < optimizer.offload < everything.offload
+
+
+def test_zeropp_sends_a_quarter_between_nodes(large: ModelFacts) -> None:
+    offer, settings = P5.model_copy(update={"node_gb_s": 10}), PlanSettings(overlap=0)
+    plain, quantized = (step(large, Layout(3, 16, 1, secondary=gpus), GPU, offer, 1, settings) for gpus in (0, 8))
+    assert quantized.communication == pytest.approx(plain.communication / 4)
