@@ -50,8 +50,9 @@ manifests: ## render both overlays into build/manifests (KUBECTL=kubectl)
 	$(KUBECTL) kustomize manifests/overlays/gke-gpu -o build/manifests/gke-gpu.yaml
 
 .PHONY: kind-down
-kind-down: ## delete that cluster
+kind-down: ## delete the cluster of kind-up and its storage
 	@kind delete cluster --name platen
+	@$(DOCKER) rm --force platen-storage
 
 ##— change it
 .PHONY: test

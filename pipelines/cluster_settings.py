@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -90,6 +90,12 @@ class GpuPod(TorchPod):
     gpus: int = Field(1, ge=1, description="how many of them, where `gpu` is set")
     gpu_type: str | None = Field(None, description="value that nodes must have at gpu_type_label; null for any GPU")
     gpu_type_label: str = Field("nvidia.com/gpu.product", description="node label that tells the type of GPU")
+
+    @model_validator(mode="after")
+    def _names_its_gpu(self) -> Self:
+        if self.gpu is None and self.model_fields_set & {"gpus", "gpu_type"}:
+            raise ValueError("gpus and gpu_type mean nothing without gpu, as nvidia.com/gpu")
+        return self
 
 
 class ClusterSettings(Placement):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from platen.errors import InputError
 from platen.pipelines.cluster_settings import ClusterSettings
 from platen.settings import load_file, parse
-from platen.storage import write_file
+from platen.storage import saving, write_file
 
 if TYPE_CHECKING:
     from platen.pipelines.tasks import Target
@@ -23,10 +23,10 @@ def read_cluster(path: Path | None) -> ClusterSettings:
 
 def write_compiled(folder: Path, target: Target | None = None) -> list[Path]:
     """Compile every pipeline into a folder; the files written."""
-    folder.mkdir(parents=True, exist_ok=True)
     compiled = compile_all(target)
-    for name, data in compiled.items():
-        write_file(folder / name, data)
+    with saving(str(folder)):
+        for name, data in compiled.items():
+            write_file(folder / name, data)
     return [folder / name for name in compiled]
 
 

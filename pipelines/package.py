@@ -120,14 +120,16 @@ def run_arguments(package: Package, text: str, settings: RunSettings, more: Mapp
 
 
 def sources(settings: RunSettings) -> dict[str, str]:
-    """The files and folders that stages read, by their fields. A base model is left out: it may be a name on a hub."""
+    """The files and folders that stages read, by their fields. A model may also be a name on a hub."""
     ingest, generate = settings.ingest, settings.generate
+    models = {"base.base_model": settings.base.base_model, "base.clip": settings.base.clip}
     given = {
         "ingest.folder": ingest.folder,
         "ingest.table": ingest.table,
         "ingest.urls": ingest.urls,
         "generate.prompts": generate.prompts,
         "notify.truth": settings.notify.truth,
+        **{field: name for field, name in models.items() if name and (name[0] in "/." or Path(name).exists())},
     }
     return {field: place for field, place in given.items() if place is not None}
 

@@ -373,7 +373,7 @@ def released_at(workspace: str, settings: Sequence[Path] | None) -> tuple[str, D
 @app.command(rich_help_panel="Runs")
 def reap(
     namespace: Annotated[str | None, typer.Option(help="Where the jobs are; else this pod's or the context's.")] = None,
-    older_than: Annotated[float, typer.Option(help="Seconds without a sign of the step that started a job.")] = 300,
+    older_than: Annotated[float, typer.Option(min=60, help="Seconds without a sign of the step of a job.")] = 300,
 ) -> None:
     """Delete training jobs whose step is gone, so that nobody follows them."""
     from platen.cluster import connect

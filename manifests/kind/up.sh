@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A cluster for trying and testing: kind, Kubeflow's training operator at a pinned version, a storage emulator that pods
+# A cluster for trying and testing on Linux, with kind 0.30 or later and 30 GB of disk: kind, Kubeflow's training operator at a pinned version, a storage emulator that pods
 # and this machine reach under one address, our images, and the kind overlay. Running it again mends what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -8,7 +8,7 @@ operator='github.com/kubeflow/training-operator.git/manifests/overlays/standalon
 emulator=fsouza/fake-gcs-server:1.52.2
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' platen/__init__.py)
 
-for program in kind kubectl "$docker"; do
+for program in kind kubectl git curl "$docker"; do
     command -v "$program" >/dev/null || { echo "$program is not installed"; exit 2; }
 done
 
@@ -30,7 +30,7 @@ address=$("$docker" inspect --format '{{range .NetworkSettings.Networks}}{{.IPAd
 DOCKER=$docker images/build.sh
 kind load docker-image --name platen "platen/light:$version" "platen/train:$version" "platen/serve:$version"
 kubectl apply -k manifests/overlays/kind
-curl --silent --output /dev/null --data '{"name": "platen"}' --header 'Content-Type: application/json' "http://$address:4443/storage/v1/b?project=platen"
+curl --silent --show-error --retry 10 --retry-connrefused --max-time 20 --output /dev/null --data '{"name": "platen"}' --header 'Content-Type: application/json' "http://$address:4443/storage/v1/b?project=platen"
 kubectl -n platen set env deployment/platen-serve PLATEN_WORKSPACE=gs://platen/workspace "STORAGE_EMULATOR_HOST=http://$address:4443"
 kubectl -n platen patch service platen-serve --patch '{"spec": {"type": "NodePort", "ports": [{"name": "http", "port": 80, "targetPort": "http", "nodePort": 30080}]}}'
 kubectl config set-context --current --namespace platen

@@ -20,6 +20,7 @@ PATIENCE = 120.0  # seconds for which the library repeats a request that failed 
 UPLOAD_CHUNK = 16 << 20  # bytes
 # The library asks for the bucket's metadata to adorn traces that nobody takes, which needs a right that we do not.
 BUCKET_QUESTION = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 PERMISSION = re.compile(r"storage\.\w+\.\w+")
 GRANT = "grant roles/storage.objectUser on the bucket to the account that this process runs as"
 SIGN_IN = (
@@ -104,8 +105,8 @@ def sent() -> dict[str, Any]:
 def split_uri(uri: str) -> tuple[str, str]:
     """Bucket and name of a URI. Raises InputError where it has no bucket."""
     bucket, _, name = uri.removeprefix("gs://").partition("/")
-    if not bucket:
-        raise InputError(f"{uri}: names no bucket. Accepted: gs://bucket/path")
+    if not BUCKET.fullmatch(bucket):
+        raise InputError(f"{uri}: names no bucket. Accepted: gs://bucket/path, the bucket of a-z 0-9 . _ -")
     return bucket, name.rstrip("/")
 
 
