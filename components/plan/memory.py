@@ -115,7 +115,7 @@ def _moments(model: ModelFacts, layout: Layout, share: int) -> tuple[_Moment, ..
     were accumulated before, and stages 1 and 2 drop them as soon as they are in fp32.
     """
     gradients = 0 if layout.offload != "none" else _gradients(model, layout, share)
-    before = gradients if layout.stage == 3 or layout.accumulates else 0
+    before = gradients if _waits_early(model, layout) else 0
     standing, forward, exchange = _buffers(model, layout)
     activations = model.activations(checkpointing=layout.checkpointing).at(layout.micro_batch)
     step = _step(model, layout, share) if layout.offload == "none" else 0
@@ -124,6 +124,14 @@ def _moments(model: ModelFacts, layout: Layout, share: int) -> tuple[_Moment, ..
         _Moment(gradients=gradients, buffers=standing + exchange),
         _Moment(gradients=gradients if layout.stage in (0, 3) else 0, buffers=standing, workspace=step),
     )
+
+
+def _waits_early(model: ModelFacts, layout: Layout) -> bool:
+    """Whether room for gradients is taken while nearly all activations live.
+
+    Stage 2 takes it for all of a rank's share when the first bucket is full, which is soon where there are several.
+    """
+    return layout.stage == 3 or layout.accumulates or (layout.stage == 2 and layout.bucket < model.parameters)
 
 
 def _owned(model: ModelFacts, layout: Layout, share: int) -> int:
