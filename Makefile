@@ -57,7 +57,7 @@ kind-down: ## delete the cluster of kind-up and its storage
 ##— change it
 .PHONY: test
 test: check ## all checks, and all tests that need no cluster
-	env -u KUBECONFIG $(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	env -u KUBECONFIG $(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/cluster $(PYTEST_ARGS)
 
 .PHONY: test-cluster
 test-cluster: install ## the tests on the cluster that KUBECONFIG names, with the images it was given
