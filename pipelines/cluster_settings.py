@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from platen.components.train.job_settings import KeyOfSecret, MountPath, Resource
-from platen.settings import Settings
+from platen.settings import Settings, matching
 
-CPU = re.compile(r"\d+(\.\d+)?m?")
-MEMORY = re.compile(r"\d+([KMGTPE]i?)?")
-
-
-def _cpu(value: str) -> str:
-    if not CPU.fullmatch(value):
-        raise ValueError(f"{value!r} is no number of CPU cores that a pipeline can ask for: as 500m, 2 or 1.5")
-    return value
-
-
-def _memory(value: str) -> str:
-    if not MEMORY.fullmatch(value):
-        raise ValueError(f"{value!r} is no memory size that a pipeline can ask for: a whole number, as 512Mi or 16Gi")
-    return value
-
-
-Cpu = Annotated[str, AfterValidator(_cpu)]
-Memory = Annotated[str, AfterValidator(_memory)]
+Cpu = Annotated[
+    str,
+    matching(r"\d+(\.\d+)?m?", "is no number of CPU cores that a pipeline can ask for: as 500m, 2 or 1.5"),
+]
+Memory = Annotated[
+    str,
+    matching(r"\d+([KMGTPE]i?)?", "is no memory size that a pipeline can ask for: a whole number, as 512Mi or 16Gi"),
+]
 
 
 class Toleration(Settings):

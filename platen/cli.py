@@ -111,20 +111,17 @@ def stage_command(name: str) -> Callable[..., None]:
     return command
 
 
-def parse_input(given: str) -> tuple[str, str]:
+def parse_input(given: str, option: str = "--input", value: str = "URI") -> tuple[str, str]:
     """NAME=URI as a pair."""
-    name, found, uri = given.partition("=")
+    name, found, text = given.partition("=")
     if not found:
-        raise InputError(f"--input {given}: not of the form NAME=URI")
-    return name, uri
+        raise InputError(f"{option} {given}: not of the form NAME={value}")
+    return name, text
 
 
 def parse_parameter(given: str) -> tuple[str, str]:
     """NAME=VALUE as a pair."""
-    name, found, value = given.partition("=")
-    if not found:
-        raise InputError(f"--parameter {given}: not of the form NAME=VALUE")
-    return name, value
+    return parse_input(given, "--parameter", "VALUE")
 
 
 for stage_name, stage_help in STAGES.items():

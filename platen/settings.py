@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from platen.errors import InputError, SettingsError
@@ -25,6 +26,18 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=Settings)
+
+
+def matching(pattern: str, otherwise: str) -> AfterValidator:
+    """Takes a text that is wholly of a pattern, and refuses any other: the value, and `otherwise` what it is not."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"{value!r} {otherwise}")
+        return value
+
+    return AfterValidator(check)
 
 
 def load_file(path: Path) -> str:

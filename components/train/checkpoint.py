@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 from platen.components.train.ema import Ema
 from platen.errors import CorruptError, InputError, ProcessError
 from platen.manifest import File, check_files, list_files, sha256
-from platen.storage import LocalStore, join, saving, store_for
+from platen.storage import is_local, join, saving, store_for
 from platen.telemetry import log
 
 INDEX, LOSSES = "checkpoint.json", "losses.json"
@@ -80,13 +80,13 @@ class Checkpoints:
     def _save_part(self, uri: str, engine: Any, ema: Ema) -> list[File]:
         name = _part_name()
         part = self._folder(uri, name)
-        with saving(str(part), "workspace" if _is_local(uri) else "PLATEN_SCRATCH"), full_disk_told(part):
+        with saving(str(part), "workspace" if is_local(uri) else "PLATEN_SCRATCH"), full_disk_told(part):
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             engine.save_checkpoint(str(part), tag=ENGINE, save_latest=False)
             torch.save(ema.state(), part / EMA)
             files = list_files(part)
-        if not _is_local(uri):
+        if not is_local(uri):
             for file in files:
                 store_for(uri).put(part / file.path, join(uri, name, file.path))
             shutil.rmtree(part)
@@ -142,7 +142,7 @@ class Checkpoints:
         name = _part_name()
         part, files = self._folder(uri, name), index.part(name)
         try:
-            if not _is_local(uri):
+            if not is_local(uri):
                 shutil.rmtree(part, ignore_errors=True)
                 for file in files:
                     store_for(uri).get(join(uri, name, file.path), part / file.path)
@@ -157,13 +157,13 @@ class Checkpoints:
         if engine.load_checkpoint(str(part), tag=ENGINE)[0] is None:
             raise ProcessError(f"{join(uri, part.name)}: DeepSpeed does not take this checkpoint, though it is whole")
         ema.load(torch.load(part / EMA, map_location=ema.state()[0].device))
-        if not _is_local(uri):
+        if not is_local(uri):
             shutil.rmtree(part)
         losses: list[float] = json.loads(store_for(uri).read(join(uri, LOSSES)) or b"[]")
         return losses
 
     def _folder(self, uri: str, name: str) -> Path:
-        return Path(uri, name) if _is_local(uri) else self.desk / name
+        return Path(uri, name) if is_local(uri) else self.desk / name
 
 
 def read_index(uri: str) -> Checkpoint | None:
@@ -210,7 +210,3 @@ def _fits(uri: str, index: Checkpoint) -> bool:
     if index.ranks != ranks:
         log.warning("checkpoint passed over: %s was written by %d ranks, this run has %d", uri, index.ranks, ranks)
     return index.ranks == ranks
-
-
-def _is_local(uri: str) -> bool:
-    return isinstance(store_for(uri), LocalStore)

@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from platen.settings import Settings
+from platen.settings import Settings, matching
 
-QUANTITY = re.compile(r"(\d+(\.\d+)?|\.\d+)(m|[kMGTPE]|[KMGTPE]i)?")
-RESOURCE = re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-KEY_OF_SECRET = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+")
-
-
-def _quantity(value: str) -> str:
-    if not QUANTITY.fullmatch(value):
-        raise ValueError(f"{value!r} is no quantity of Kubernetes: a number with a unit, as 500m, 4, 512Mi or 16Gi")
-    return value
-
-
-def _resource(value: str) -> str:
-    if not RESOURCE.fullmatch(value):
-        raise ValueError(f"{value!r} is no resource name of Kubernetes, as nvidia.com/gpu or rdma/hca")
-    return value
-
-
-def _key_of_secret(value: str) -> str:
-    if not KEY_OF_SECRET.fullmatch(value):
-        raise ValueError(f"{value!r} does not name a key of a Secret: SECRET/KEY")
-    return value
-
-
-def _absolute(value: str) -> str:
-    if not value.startswith("/"):
-        raise ValueError(f"{value!r} is not an absolute path")
-    return value
-
-
-Quantity = Annotated[str, AfterValidator(_quantity)]
-Resource = Annotated[str, AfterValidator(_resource)]
-KeyOfSecret = Annotated[str, AfterValidator(_key_of_secret)]
-MountPath = Annotated[str, AfterValidator(_absolute)]
+Quantity = Annotated[
+    str,
+    matching(
+        r"(\d+(\.\d+)?|\.\d+)(m|[kMGTPE]|[KMGTPE]i)?",
+        "is no quantity of Kubernetes: a number with a unit, as 500m, 4, 512Mi or 16Gi",
+    ),
+]
+Resource = Annotated[
+    str,
+    matching(
+        r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?",
+        "is no resource name of Kubernetes, as nvidia.com/gpu or rdma/hca",
+    ),
+]
+KeyOfSecret = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+", "does not name a key of a Secret: SECRET/KEY")
+]
+MountPath = Annotated[str, matching(r"(?s)/.*", "is not an absolute path")]
 Raw = dict[str, Any]  # as in the documentation of Kubernetes; the API server checks it
 
 

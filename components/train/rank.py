@@ -23,7 +23,7 @@ from platen.components.train.stop import StopFlag
 from platen.components.train.trainer import Trainer
 from platen.components.train.zero import bundle_small_modules, engine_config, held_counts, init_processes, whole_count
 from platen.manifest import Json, canonical, list_files
-from platen.storage import LocalStore, join, store_for
+from platen.storage import is_local, join, store_for
 
 
 def run(job: Job, desk: Path) -> None:
@@ -70,11 +70,6 @@ def publish(out: Path, shared: str, told: dict[str, Json]) -> None:
         shutil.rmtree(out)
     result = {**told, "files": [file.model_dump() for file in files]}
     store_for(shared).write(join(shared, RESULT), canonical(result))
-
-
-def is_local(uri: str) -> bool:
-    """Whether a URI is a path: what is written there need not be brought there."""
-    return isinstance(store_for(uri), LocalStore)
 
 
 def build(job: Job, desk: Path) -> Trainer:

@@ -15,7 +15,7 @@ from platen.components.train.settings import TrainSettings
 from platen.errors import ProcessError
 from platen.manifest import File, Json, canonical, check_files
 from platen.stage import Inputs, Outcome, Place, Stage
-from platen.storage import LocalStore, join, store_for, write_file
+from platen.storage import is_local, join, store_for, write_file
 
 LAST = 50  # steps over which the last loss is averaged: a single step's is mostly noise
 
@@ -58,7 +58,7 @@ def take_export(shared: str, files: list[File], out: Path) -> None:
     for file in files:
         uri, path = join(shared, EXPORT, file.path), out / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(store_for(shared), LocalStore):
+        if is_local(shared):
             link(Path(uri), path)
         else:
             store_for(shared).get(uri, path)
