@@ -129,8 +129,8 @@ def run_rank(case: Case, told: str) -> None:
     import torch.distributed as dist
 
     from platen.components.plan.live_bytes import LiveBytes
+    from platen.components.train.parallel.zero import bundle_small_modules, engine_config, init_processes
     from platen.components.train.settings import TrainSettings
-    from platen.components.train.zero import bundle_small_modules, engine_config, init_processes
 
     torch.set_num_threads(1)
     init_processes()
@@ -163,7 +163,7 @@ def build_model(case: Case, config: dict[str, Any]) -> Any:
     import deepspeed
     from diffusers import UNet2DConditionModel
 
-    from platen.components.train.model import Denoiser
+    from platen.components.train.models.unet import Denoiser
 
     split = deepspeed.zero.Init(config_dict_or_path=config) if case.stage == 3 else nullcontext()
     with split:

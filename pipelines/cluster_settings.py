@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from platen.components.train.job_settings import KeyOfSecret, MountPath, Resource
+from platen.components.train.kubernetes.settings import KeyOfSecret, MountPath, Resource
 from platen.settings import Settings, matching
 
 Cpu = Annotated[

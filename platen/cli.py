@@ -374,7 +374,7 @@ def reap(
 ) -> None:
     """Delete training jobs whose step is gone, so that nobody follows them."""
     from platen.cluster import connect
-    from platen.components.train.reap import reap as reap_jobs
+    from platen.components.train.kubernetes.reap import reap as reap_jobs
 
     for name in reap_jobs(connect(namespace), older_than):
         typer.echo(name)

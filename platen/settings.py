@@ -56,17 +56,22 @@ def load_files(paths: Sequence[Path]) -> str:
         return load_file(paths[0])
     merged: dict[str, Any] = {}
     for path in paths:
-        merged = _over(merged, mapping(load_file(path), str(path)))
+        merged = over(merged, mapping(load_file(path), str(path)))
     return yaml.safe_dump(merged, sort_keys=False, allow_unicode=True)
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Two mappings as one, section by section; a list is replaced whole."""
     both = {
-        name: _over(below[name], value) if isinstance(value, dict) and isinstance(below.get(name), dict) else value
+        name: over(below[name], value) if isinstance(value, dict) and isinstance(below.get(name), dict) else value
         for name, value in above.items()
     }
     return {**below, **both}
+
+
+def everything(section: BaseModel) -> dict[str, Any]:
+    """All values of a section by field, those outside of the fingerprint too."""
+    return {name: everything(value) if isinstance(value, BaseModel) else value for name, value in section}
 
 
 def parse(model: type[S], text: str, file: str | None = None) -> S:

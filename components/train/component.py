@@ -27,7 +27,7 @@ def train(
         job: The PyTorchJob as it was applied; an empty object where training needed none.
     """
     from platen.component import execute
-    from platen.components.train.pytorchjob import write_spec
+    from platen.components.train.kubernetes.pytorchjob import write_spec
     from platen.components.train.stage import STAGE
 
     result = execute(STAGE, settings, workspace, run, {"encoded": encoded, "base": base}, model)

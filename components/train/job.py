@@ -15,10 +15,12 @@ from pydantic import BaseModel, ValidationError
 from platen.components.train.settings import TrainSettings
 from platen.errors import CorruptError, InputError, PlatenError, revive
 from platen.manifest import canonical
+from platen.settings import everything
 from platen.stage import Folder
 from platen.storage import join, store_for
 
 JOB, ERROR, RESULT, EXPORT, BEGAN = "job.json", "error.json", "result.json", "export", "began.json"
+CHECKPOINT = "checkpoint.json"  # a checkpoint's index; without it there is none
 
 # What a training pod, and each of its ranks, ends with. 128 + n: killed by signal n.
 DONE, OURS, USERS, LOST_PEER, STOPPED = 0, 1, 2, 141, 143
@@ -54,7 +56,8 @@ def write_job(settings: TrainSettings, inputs: Mapping[str, Folder], shared: str
 
 def encode(job: Job) -> bytes:
     """The job as JSON; its settings with what is not part of the model's identity, but for how to launch it."""
-    settings = {name: value for name, value in job.settings if name != "job"}
+    settings = everything(job.settings)
+    del settings["job"]
     return canonical({**job.model_dump(exclude={"settings"}), "settings": settings})
 
 

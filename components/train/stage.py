@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from platen.components.train.job import EXPORT, RESULT, write_job
-from platen.components.train.local import run_here
-from platen.components.train.schedule import learning_rate
+from platen.components.train.node.local import run_here
+from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.settings import TrainSettings
 from platen.errors import ProcessError
 from platen.manifest import File, Json, canonical, check_files
@@ -42,7 +42,7 @@ def launcher(settings: TrainSettings) -> Callable[[str, TrainSettings, Place], N
     """What runs a job to its end: torchrun on this machine, or a PyTorchJob."""
     if settings.job is None:
         return run_here
-    from platen.components.train.launch import launch
+    from platen.components.train.kubernetes.launch import launch
 
     return launch
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from platen.cluster import Cluster
-from platen.components.train.follow import Tail
-from platen.components.train.job_settings import JobSettings
-from platen.components.train.pods import has_ended, has_started
-from platen.components.train.pytorchjob import CONTAINER, chosen_image, pods_path
+from platen.components.train.kubernetes.follow import Tail
+from platen.components.train.kubernetes.pods import has_ended, has_started
+from platen.components.train.kubernetes.pytorchjob import CONTAINER, chosen_image, pods_path
+from platen.components.train.kubernetes.settings import JobSettings
 from tests.cluster.training import wait_until
 
 pytestmark = pytest.mark.cluster

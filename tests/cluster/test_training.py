@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 
 from platen.cluster import APPLY, Cluster
-from platen.components.train.job_settings import JobSettings
-from platen.components.train.launch import Launcher
-from platen.components.train.pods import condition, has_started
-from platen.components.train.pytorchjob import ATTEMPT, chosen_image, job_body, jobs_path, own_workflow, pods_path
-from platen.components.train.reap import reap
+from platen.components.train.kubernetes.launch import Launcher
+from platen.components.train.kubernetes.own_pod import own_workflow
+from platen.components.train.kubernetes.pods import condition, has_started
+from platen.components.train.kubernetes.pytorchjob import (
+    ATTEMPT,
+    chosen_image,
+    job_body,
+    jobs_path,
+    pods_path,
+)
+from platen.components.train.kubernetes.reap import reap
+from platen.components.train.kubernetes.settings import JobSettings
 from platen.errors import ClusterError
 from platen.stage import Folder
 from platen.storage import join, store_for
@@ -62,7 +69,7 @@ def training(site: Site) -> Iterator[Start]:
 @pytest.fixture(scope="module")
 def undisturbed(site: Site) -> Iterator[Training]:
     """A training that nothing happened to."""
-    training = site.training(steps=40, checkpoint_every=10)
+    training = site.training(steps=40, checkpoints={"every": 10})
     assert training.step().ended() == 0, training.steps[0].log.read_text()
     yield training
     training.end()
@@ -88,7 +95,7 @@ def test_two_pods_train_one_model(undisturbed: Training) -> None:
 
 
 def test_a_killed_rank_has_all_pods_start_again_from_the_checkpoint(training: Start, undisturbed: Training) -> None:
-    killed = training(steps=40, checkpoint_every=10)
+    killed = training(steps=40, checkpoints={"every": 10})
     step = killed.step()
     step.wait_for("step 16 of 40")
     assert "killed" in killed.run_in(f"{killed.name}-worker-0", KILL_THE_RANK)
@@ -101,7 +108,7 @@ def test_a_killed_rank_has_all_pods_start_again_from_the_checkpoint(training: St
 
 
 def test_a_deleted_pod_has_all_ranks_save_where_they_are(training: Start, undisturbed: Training) -> None:
-    deleted = training(steps=40, checkpoint_every=100)
+    deleted = training(steps=40, checkpoints={"every": 100})
     step = deleted.step()
     step.wait_for("step 12 of 40")
     deleted.site.cluster.delete(f"/api/v1/namespaces/{deleted.site.cluster.namespace}/pods/{deleted.name}-worker-0")
@@ -136,8 +143,37 @@ def test_a_step_that_was_killed_finds_its_job_again(training: Start) -> None:
     assert followed.observed()["attempts"] == 1
 
 
+@pytest.mark.parametrize("signalled", [True, False], ids=["drained", "lost with its node"])
+def test_a_step_pod_that_is_deleted_is_replaced_and_its_job_followed(
+    training: Start, undisturbed: Training, *, signalled: bool
+) -> None:
+    followed = training(steps=40, checkpoints={"every": 10})
+    first = followed.pod()
+    first.wait_for("step 4 of 40")
+    (job,) = followed.jobs()
+    first.delete(signalled=signalled)
+    second = followed.pod()
+    assert second.ended() == 0, second.log()
+    assert "following the job" in second.log() and "started the job" not in second.log()
+    assert [found["metadata"]["uid"] for found in followed.jobs()] == [job["metadata"]["uid"]]
+    assert followed.observed()["attempts"] == 1
+    assert followed.committed().digest == undisturbed.committed().digest
+
+
+def test_a_cancelled_step_pod_takes_its_job_along(training: Start) -> None:
+    cancelled = training(steps=2000, checkpoints={"every": 1000})
+    step = cancelled.pod()
+    step.wait_for("step 8 of 2000")
+    step.signal()
+    started = time.monotonic()
+    assert step.ended(seconds=60) == 143, step.log()
+    wait_until(lambda: not cancelled.jobs() and not cancelled.all_pods(), 60, "its job or pods outlived it")
+    assert time.monotonic() - started < 60
+    assert cancelled.checkpoints(), "its work was lost"
+
+
 def test_a_cancelled_step_takes_its_job_along(training: Start) -> None:
-    cancelled = training(steps=2000, checkpoint_every=1000)
+    cancelled = training(steps=2000, checkpoints={"every": 1000})
     step = cancelled.step()
     step.wait_for("step 8 of 2000")
     step.process.terminate()
@@ -268,7 +304,7 @@ def test_a_job_belongs_to_the_workflow_of_its_step(site: Site, monkeypatch: pyte
 
 
 def test_the_time_limit_stops_training_at_a_checkpoint(training: Start) -> None:
-    endless = training(steps=5000, checkpoint_every=5000, job={"max_seconds": 30})
+    endless = training(steps=5000, checkpoints={"every": 5000}, job={"max_seconds": 30})
     step = endless.step()
     assert step.ended() == 2
     assert step.said("train.job.max_seconds: training was stopped after 30 s, with a checkpoint of step")

@@ -17,9 +17,11 @@ from typing import Any
 
 import yaml
 
-from platen.cluster import Cluster, Object
-from platen.components.train.pods import pods_of
-from platen.components.train.pytorchjob import jobs_path, training
+from platen.cluster import Cluster, Object, RefusedError
+from platen.components.train.kubernetes.pods import pods_of
+from platen.components.train.kubernetes.pytorchjob import jobs_path, pods_path, training
+from platen.images import image
+from platen.settings import everything
 from platen.stage import Folder
 from platen.storage import join, store_for
 from tests.cluster.accounts import kubeconfig_of
@@ -36,7 +38,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
         words = open(f"/proc/{pid}/cmdline").read().split("\\0")
     except OSError:
         continue
-    if "platen.components.train.main" in words and "platen.components.train.agent" not in words:
+    if "platen.components.train.rank.main" in words and "platen.components.train.node.agent" not in words:
         os.kill(int(pid), signal.SIGKILL)
         print("killed")
 """
@@ -79,16 +81,13 @@ class Training:
     settings: Any
     inputs: Mapping[str, Folder]
     steps: list[Step] = field(default_factory=list)
+    step_pods: list[StepPod] = field(default_factory=list)
 
     def step(self, account: str = "pipeline-runner") -> Step:
-        """Start the train step."""
-        text = {name: value for name, value in self.settings if name != "job"}
-        text["job"] = self.settings.job.model_dump(mode="json")
+        """Start the train step as a process."""
         run = self.site.folder / uuid.uuid4().hex[:8]
         run.mkdir()
-        content = {"ingest": {"folder": "none"}, "workspace": self.workspace, "run": str(run), "train": text}
-        (run / "settings.yaml").write_text(yaml.safe_dump(content))
-        inputs = [word for name, folder in self.inputs.items() for word in ("--input", f"{name}={folder.uri}")]
+        (run / "settings.yaml").write_text(self.settings_text(str(run)))
         env = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig_of(self.site.cluster, account, run)),
@@ -97,11 +96,49 @@ class Training:
         }
         with (run / "log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "platen.cli", "train", "--settings", str(run / "settings.yaml"), *inputs],
+                [sys.executable, "-m", "platen.cli", "train", *self.arguments(str(run / "settings.yaml"))],
                 env=env, stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
         self.steps.append(Step(process, run / "log"))
         return self.steps[-1]
+
+    def pod(self) -> StepPod:
+        """Start the train step as a pod, as Kubeflow Pipelines does: its image, its account, and a name of its own."""
+        name = f"step-{uuid.uuid4().hex[:8]}"
+        core = f"/api/v1/namespaces/{self.site.cluster.namespace}"
+        text = {"settings.yaml": self.settings_text("/tmp/run")}
+        self.site.cluster.create(f"{core}/configmaps", {"metadata": {"name": name}, "data": text})
+        container = {
+            "name": "main",
+            "image": image("train"),
+            "command": ["platen", "train", *self.arguments("/settings/settings.yaml")],
+            "env": [
+                {"name": "STORAGE_EMULATOR_HOST", "value": os.environ["STORAGE_EMULATOR_HOST"]},
+                {"name": "KFP_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                {"name": "KFP_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+            ],
+            "volumeMounts": [{"name": "settings", "mountPath": "/settings"}],
+        }
+        spec = {
+            "serviceAccountName": "pipeline-runner",
+            "restartPolicy": "Never",
+            "containers": [container],
+            "volumes": [{"name": "settings", "configMap": {"name": name}}],
+        }
+        self.site.cluster.create(f"{core}/pods", {"metadata": {"name": name}, "spec": spec})
+        self.step_pods.append(StepPod(self.site.cluster, name))
+        return self.step_pods[-1]
+
+    def settings_text(self, run: str) -> str:
+        """The settings of a run that does nothing but this training."""
+        text = {**everything(self.settings), "job": self.settings.job.model_dump(mode="json")}
+        content = {"ingest": {"folder": "none"}, "workspace": self.workspace, "run": run, "train": text}
+        return yaml.safe_dump(content)
+
+    def arguments(self, settings: str) -> list[str]:
+        """What `platen train` is called with."""
+        inputs = [word for name, folder in self.inputs.items() for word in ("--input", f"{name}={folder.uri}")]
+        return ["--settings", settings, *inputs]
 
     @property
     def shared(self) -> str:
@@ -156,23 +193,16 @@ class Training:
         return list(json.loads(self.committed().read("history.json") or b"{}")["loss"])
 
     def run_in(self, pod: str, code: str) -> str:
-        """Run Python in a pod, as kubectl exec does; what it printed."""
-        from kubernetes import client
-        from kubernetes.stream import stream
-
-        api = client.CoreV1Api(client.ApiClient(self.site.cluster.api.configuration))
-        return str(
-            stream(
-                api.connect_get_namespaced_pod_exec, pod, self.site.cluster.namespace, container="pytorch",
-                command=["python", "-c", code], stderr=True, stdin=False, stdout=True, tty=False,
-            )
-        )  # fmt: skip
+        """Run Python in a pod of the job; what it printed."""
+        return run_in(self.site.cluster, pod, "pytorch", ["python", "-c", code])
 
     def end(self) -> None:
         """Leave nothing behind."""
         for step in self.steps:
             step.process.kill()
             step.process.wait()
+        for pod in self.step_pods:
+            pod.delete(signalled=False)
         self.site.cluster.delete(f"{jobs_path(self.site.cluster)}/{self.name}")
 
 
@@ -204,6 +234,69 @@ class Step:
         """End it without a word."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+@dataclass(frozen=True)
+class StepPod:
+    """A pod in which the train step runs."""
+
+    cluster: Cluster
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Where the API server has it."""
+        return f"{pods_path(self.cluster)}/{self.name}"
+
+    def log(self) -> str:
+        """What it has said; nothing before its container runs."""
+        try:
+            return self.cluster.stream(f"{self.path}/log").read().decode()
+        except RefusedError:
+            return ""
+
+    def wait_for(self, words: str, seconds: float = 120) -> None:
+        """Wait until it has said something."""
+        wait_until(lambda: words in self.log() or self.exit_code() is not None, seconds, f"{words!r} was never said")
+        assert words in self.log(), self.log()
+
+    def exit_code(self) -> int | None:
+        """What its container ended with; None while it runs."""
+        states = ((self.cluster.get(self.path) or {}).get("status") or {}).get("containerStatuses") or []
+        ends = [state["state"]["terminated"]["exitCode"] for state in states if "terminated" in state["state"]]
+        return ends[0] if ends else None
+
+    def ended(self, seconds: float = 240) -> int:
+        """Its exit code, once it has ended."""
+        wait_until(lambda: self.exit_code() is not None, seconds, f"the pod {self.name} did not end:\n{self.log()}")
+        return int(self.exit_code() or 0)
+
+    def signal(self) -> None:
+        """Tell its process to end, as Argo does where a run is cancelled: the pod stays."""
+        run_in(self.cluster, self.name, "main", ["sh", "-c", "kill -TERM 1"])
+
+    def delete(self, *, signalled: bool) -> None:
+        """Delete it: with SIGTERM and the time that pods have, or at once as when its node is lost."""
+        body = {} if signalled else {"gracePeriodSeconds": 0}
+        try:
+            self.cluster.call("DELETE", self.path, body)
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+
+
+def run_in(cluster: Cluster, pod: str, container: str, command: list[str]) -> str:
+    """Run something in a pod, as kubectl exec does; what it printed."""
+    from kubernetes import client
+    from kubernetes.stream import stream
+
+    api = client.CoreV1Api(client.ApiClient(cluster.api.configuration))
+    return str(
+        stream(
+            api.connect_get_namespaced_pod_exec, pod, cluster.namespace, container=container,
+            command=command, stderr=True, stdin=False, stdout=True, tty=False,
+        )
+    )  # fmt: skip
 
 
 def wait_until(true: Callable[[], object], seconds: float, otherwise: str) -> None:

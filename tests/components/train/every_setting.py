@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from platen.components.train.pytorchjob import training
+from platen.components.train.kubernetes.pytorchjob import training
 
 TASK = training("gs://bucket/ws/train/.abc", "gs://bucket/ws/train/.abc/job.json")
 EVERYTHING: dict[str, Any] = {

@@ -35,7 +35,9 @@ class Worker:
     def ranks(self) -> list[psutil.Process]:
         """The rank processes of this node."""
         below = psutil.Process(self.process.pid).children(recursive=True)
-        return [process for process in below if process.cmdline()[1:4] == ["-u", "-m", "platen.components.train.main"]]
+        return [
+            process for process in below if process.cmdline()[1:4] == ["-u", "-m", "platen.components.train.rank.main"]
+        ]
 
     def end(self) -> int:
         """The exit code, once it has ended."""
@@ -65,7 +67,7 @@ def start_node(uri: str, folder: Path, index: int, count: int, port: int, env: d
     }
     log = folder / f"node-{index}.log"
     with log.open("w") as file:
-        argv = [sys.executable, "-m", "platen.components.train.worker", uri]
+        argv = [sys.executable, "-m", "platen.components.train.node.worker", uri]
         process = psutil.Popen(argv, env={**os.environ, **told, **env}, stdout=file, stderr=subprocess.STDOUT)
     return Worker(process, log)
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from platen.components.train.job import write_job
-from platen.components.train.local import run_here
+from platen.components.train.node.local import run_here
 from platen.components.train.settings import TrainSettings
 from platen.dataset import Row, write_index
 from platen.manifest import Kind
-from platen.settings import Settings
+from platen.settings import Settings, over
 from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 
 SAMPLES = 50
@@ -52,20 +52,20 @@ def write_base(folder: Path) -> None:
     (folder / "model_index.json").write_text("{}")
 
 
-def settings(**changes: object) -> TrainSettings:
-    chosen: dict[str, object] = {
+def settings(**changes: Any) -> TrainSettings:
+    """Those of a small run; what changes a section leaves the rest of it as it is."""
+    chosen: dict[str, Any] = {
         "steps": 20,
         "global_batch": 8,
         "micro_batch": 2,
         "ranks": 2,
         "precision": "fp32",
-        "learning_rate": 1e-3,
-        "warmup_steps": 4,
-        "ema_decay": 0.9,
-        "checkpoint_every": 8,
+        "optimizer": {"learning_rate": 1e-3, "warmup_steps": 4},
+        "ema": {"decay": 0.9},
+        "checkpoints": {"every": 8},
         "log_every": 4,
     }
-    return TrainSettings.model_validate({**chosen, **changes})
+    return TrainSettings.model_validate(over(chosen, changes))
 
 
 def commit(write: Callable[[Path], None], workspace: Path | str, name: str, kind: Kind) -> Folder:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from platen.components.train.job_settings import JobSettings
-from platen.components.train.schedule import learning_rate
+from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.optimization.schedule import learning_rate
+from platen.components.train.optimization.settings import OptimizerSettings
 from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
 from platen.settings import build
@@ -44,7 +45,7 @@ def test_a_fault_of_the_job_names_its_field(given: dict[str, object], told: str)
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    chosen = TrainSettings(steps=100, warmup_steps=10, learning_rate=1.0)
+    chosen = TrainSettings(steps=100, optimizer=OptimizerSettings(warmup_steps=10, learning_rate=1.0))
     rates = [learning_rate(chosen, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == pytest.approx(1.0)
@@ -53,5 +54,5 @@ def test_the_learning_rate_rises_and_falls() -> None:
 
 
 def test_a_constant_schedule_stays() -> None:
-    chosen = TrainSettings(schedule="constant", warmup_steps=0, learning_rate=0.5)
+    chosen = TrainSettings(optimizer=OptimizerSettings(schedule="constant", warmup_steps=0, learning_rate=0.5))
     assert {learning_rate(chosen, step) for step in range(0, 10_000, 1000)} == {0.5}

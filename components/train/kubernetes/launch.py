@@ -1,0 +1,406 @@
+"""Training as a PyTorchJob: made once, followed to its end, all of its pods started again where one was lost.
+
+1. A job of this training's name that runs or has ended is followed; there are never two.
+2. Otherwise preflight, then the job.
+3. Followed: logs, heartbeat, time limits.
+4. Succeeded: done. A pod lost: the job is deleted and made again under the same name, from the newest checkpoint. A
+   failure that would come again: told as this step's own. It is told once; whoever asks after that starts anew.
+5. SIGTERM or SIGINT at any point: the job is deleted, and its pods with it; but not where Kubernetes takes away the pod
+   of this step: its next one follows the job.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from platen.cluster import Cluster, Object, RefusedError, connect
+from platen.components.train.job import absolute, clear_error, read_error
+from platen.components.train.kubernetes.attempts import Attempts, Restart, is_finished, load, newest_step
+from platen.components.train.kubernetes.follow import Logs
+from platen.components.train.kubernetes.own_pod import is_taken_away, own_workflow
+from platen.components.train.kubernetes.pods import (
+    condition,
+    end_of,
+    has_ended,
+    has_started,
+    is_suspended,
+    lost_pod,
+    moment,
+    overdue_pod,
+    pods_of,
+    timestamp,
+)
+from platen.components.train.kubernetes.preflight import check_access, preflight
+from platen.components.train.kubernetes.pytorchjob import (
+    ATTEMPT,
+    FOLLOWED,
+    SHARED,
+    STARTED,
+    TOLD,
+    job_body,
+    jobs_path,
+    pods_path,
+    training,
+)
+from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.kubernetes.verdict import Failure, judge
+from platen.components.train.kubernetes.waiting import why_waiting
+from platen.components.train.settings import TrainSettings
+from platen.errors import ClusterError, PlatenError, ProcessError, SettingsError, UserError
+from platen.stage import Place
+from platen.telemetry import log
+
+POLL = 1.0  # seconds between two looks at the job
+BEAT = 15.0  # seconds between two notes that somebody follows it
+CANCEL = 50.0  # seconds that pods have to be gone after a cancel, then they are killed
+KILLED = 10.0  # seconds that killed pods have
+SETTLE = 15.0  # seconds that the other pods of a failed job have to tell what they ended with
+LAST = 15  # lines of the failing pod in the error's text
+
+
+class Cancelled(BaseException):
+    """This process was told to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def launch(job_uri: str, settings: TrainSettings, place: Place) -> None:
+    """Have a job train, and wait for its end.
+
+    Args:
+        job_uri: What the pods are to do (job.write_job).
+        settings: With `job` set.
+        place: Its shared place names the job.
+
+    Raises:
+        PlatenError: What a rank raised, as it raised it.
+        ProcessError: A pod failed without saying why, or more often than the restart budget allows.
+        ClusterError: Preflight failed, or the pods never ran; with the reason.
+        SettingsError: The time limit was reached.
+        SystemExit: A signal came; the job is gone.
+    """
+    if settings.job is None:
+        raise ProcessError("launch: train.job is not set")
+    launcher = Launcher(connect(), settings.job, absolute(place.workspace), absolute(place.shared), job_uri)
+    with raised_signals():
+        try:
+            launcher.run()
+        except Cancelled as cancelled:
+            if is_taken_away(launcher.cluster):
+                launcher.leave()
+            else:
+                launcher.cancel()
+            sys.exit(128 + cancelled.number)
+    place.observe(**launcher.told())
+
+
+@contextmanager
+def raised_signals() -> Iterator[None]:
+    """SIGTERM and SIGINT raise Cancelled, once; a second one changes nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        for each in previous:
+            signal.signal(each, signal.SIG_IGN)
+        raise Cancelled(number)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class Launcher:
+    """One training's job, from the side of the step that waits for it."""
+
+    cluster: Cluster
+    settings: JobSettings
+    workspace: str
+    shared: str
+    job_uri: str
+    spec: Object = field(default_factory=dict)  # the job as it was applied
+    attempts: Attempts = field(default_factory=Attempts)
+    started: float | None = None  # when its pods ran first, in seconds since 1970
+    beaten: float = 0.0
+    waiting: float | None = None  # since when pods do not run, of the monotonic clock
+
+    def __post_init__(self) -> None:
+        self.task = training(self.shared, self.job_uri)
+        self.path = f"{jobs_path(self.cluster)}/{self.task.name}"
+        self.logs = Logs(self.cluster)
+        self.owners: list[Object] = []
+
+    def run(self) -> None:
+        """Follow the job that there is, or make one; until the training is finished."""
+        if is_finished(self.shared):
+            return
+        check_access(self.cluster)
+        self.owners = own_workflow(self.cluster)
+        job = self.find() or self.start_anew()
+        while (failure := self.follow(job)) is not None and not is_finished(self.shared):
+            job = self.start_again(job, failure)
+
+    def find(self) -> Object | None:
+        """The job of an earlier launcher; None where there is none, or only one whose end was told already."""
+        job = self.cluster.get(self.path)
+        if job is None:
+            return None
+        metadata, notes = job["metadata"], job["metadata"].get("annotations", {})
+        over = condition(job, "Succeeded") and not is_finished(self.shared)  # its result was deleted since
+        if "deletionTimestamp" in metadata or TOLD in notes or over:
+            self.remove(metadata["uid"])
+            return None
+        self.attempts, self.spec = load(self.shared), applied(job)
+        self.started = moment(notes[STARTED]) if STARTED in notes else None
+        log.info("train: following the job %s, attempt %s", self.task.name, notes.get(ATTEMPT, "?"))
+        return job
+
+    def start_anew(self) -> Object:
+        """Preflight, then the first start; the number of the attempt goes on from those of earlier runs."""
+        preflight(self.cluster, self.settings, self.workspace, self.job_uri)
+        self.attempts = Attempts(attempt=load(self.shared).attempt + 1)
+        self.started = None
+        return self.start()
+
+    def start(self) -> Object:
+        """Make the job, and its pods with it."""
+        self.attempts.save(self.shared)
+        clear_error(self.shared)
+        self.spec, self.waiting = self.body(), None
+        job = self.cluster.apply(self.path, self.spec)
+        data = {"job": self.task.name, "attempt": self.attempts.attempt, "nodes": self.settings.nodes}
+        log.info("train: started the job %s, attempt %d", self.task.name, self.attempts.attempt, extra={"data": data})
+        return job
+
+    def body(self) -> Object:
+        """The job as it is to be applied now."""
+        began = {STARTED: timestamp(self.started)} if self.started else {}
+        annotations = {
+            ATTEMPT: str(self.attempts.attempt),
+            SHARED: self.shared,
+            FOLLOWED: timestamp(time.time()),
+            **began,
+        }
+        seconds = max(1, int(self.seconds_left()))
+        return job_body(self.settings, self.task, seconds=seconds, annotations=annotations, owners=self.owners)
+
+    def seconds_left(self) -> float:
+        """Until the time limit; it counts from the first start of the pods, over all attempts."""
+        return self.settings.max_seconds - (time.time() - self.started if self.started else 0)
+
+    def follow(self, job: Object) -> Failure | None:
+        """Wait for the end of the job; None where it succeeded.
+
+        Raises:
+            ClusterError: Somebody deleted it, or its pods did not run in time.
+            SettingsError: The time limit was reached.
+        """
+        known: dict[str, str] = {}
+        while True:
+            job = self.look()
+            uid = job["metadata"]["uid"]
+            pods = pods_of(self.cluster, self.task.name, uid)
+            self.logs.watch(pods)
+            self.beat()
+            if condition(job, "Succeeded"):
+                self.logs.close(10)
+                return None
+            if is_suspended(job):
+                known.clear()
+            elif condition(job, "Failed") or any(end_of(pod) for pod in pods):
+                return self.settle(uid, pods)
+            elif lost := lost_pod(known, pods) or overdue_pod(pods):
+                return Failure(f"pod {lost} was deleted, or its node is lost", lost)
+            self.keep_time(job, pods)
+            time.sleep(POLL)
+
+    def look(self) -> Object:
+        """The job as it is now. Raises ClusterError where it is gone."""
+        found = self.cluster.get(self.path)
+        if found is None or "deletionTimestamp" in found["metadata"]:
+            raise ClusterError(f"the job {self.task.name} was deleted by somebody else while it was followed")
+        return found
+
+    def beat(self) -> None:
+        """Note that somebody follows the job, for `platen reap`."""
+        if time.monotonic() - self.beaten < BEAT:
+            return
+        self.beaten = time.monotonic()
+        self.annotate(FOLLOWED, time.time())
+
+    def annotate(self, name: str, seconds: float) -> None:
+        """Note a time at the job; nothing where it is gone."""
+        try:
+            self.cluster.merge(self.path, {"metadata": {"annotations": {name: timestamp(seconds)}}})
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+
+    def keep_time(self, job: Object, pods: Sequence[Object]) -> None:
+        """Hold the two limits: until all pods run, and until training ends."""
+        now = time.monotonic()
+        if sum(map(has_started, pods)) < self.settings.nodes:
+            self.waiting = self.waiting or now
+            if now - self.waiting > self.settings.schedule_seconds:
+                self.give_up_waiting(job, pods)
+            return
+        self.waiting = None
+        if self.started is None:
+            self.started = time.time()
+            self.annotate(STARTED, self.started)
+        if self.seconds_left() < 0:
+            self.stop_in_time(job["metadata"]["uid"])
+
+    def give_up_waiting(self, job: Object, pods: Sequence[Object]) -> None:
+        """Delete a job whose pods did not run in time. Raises ClusterError with the reason."""
+        why = why_waiting(self.cluster, job, pods, self.settings.nodes)
+        self.remove(job["metadata"]["uid"])
+        raise ClusterError(
+            f"training did not start: after {self.settings.schedule_seconds} s (train.job.schedule_seconds) "
+            f"{sum(map(has_started, pods))} of {self.settings.nodes} pods ran. {why}"
+        )
+
+    def stop_in_time(self, uid: str) -> None:
+        """Have all ranks save a checkpoint and end. Raises SettingsError."""
+        limit = self.settings.max_seconds
+        log.info("train: the time limit of %d s is reached; stopping at a checkpoint", limit)
+        self.remove(uid)
+        raise SettingsError(
+            "train.job.max_seconds",
+            f"training was stopped after {limit} s, with a checkpoint of step {newest_step(self.shared)}",
+            "more seconds; training then goes on from that step",
+        )
+
+    def settle(self, uid: str, pods: Sequence[Object]) -> Failure:
+        """Why the job failed, once its other pods have told what they ended with."""
+        last: dict[str, Object] = {}
+        until = time.monotonic() + SETTLE
+        while True:
+            self.logs.watch(pods)
+            last |= {pod["metadata"]["name"]: pod for pod in pods}
+            failure = judge([end for pod in last.values() if (end := end_of(pod))], read_error(self.shared))
+            open_ends = any(has_started(pod) and not has_ended(pod) for pod in pods)
+            if not open_ends or isinstance(failure.error, UserError) or time.monotonic() > until:
+                self.logs.close(5)
+                return failure
+            time.sleep(POLL / 4)
+            pods = pods_of(self.cluster, self.task.name, uid)
+
+    def start_again(self, job: Object, failure: Failure) -> Object:
+        """Start all pods again from the newest checkpoint.
+
+        Raises:
+            PlatenError: What would only happen again.
+            ProcessError: The restart budget is used up.
+        """
+        if self.seconds_left() < 0:  # nobody followed it, and its own deadline ended it
+            self.stop_in_time(job["metadata"]["uid"])
+        used, budget = len(self.attempts.restarts), self.settings.restarts
+        if failure.final or used >= budget:
+            self.annotate(TOLD, time.time())
+            raise failure.error if failure.error else self.as_error(failure)
+        step = newest_step(self.shared)
+        told = Restart(
+            attempt=self.attempts.attempt, reason=failure.reason, pod=failure.pod, exit_code=failure.code, step=step
+        )
+        restarts = (*self.attempts.restarts, told)
+        self.attempts = Attempts(attempt=self.attempts.attempt + 1, restarts=restarts)
+        log.warning(
+            "train: %s; starting all pods again from step %d (restart %d of %d)", failure.reason, step, used + 1, budget
+        )
+        self.remove(job["metadata"]["uid"], patience=self.settings.schedule_seconds)
+        return self.cluster.get(self.path) or self.start()  # another launcher may have been first
+
+    def as_error(self, failure: Failure) -> PlatenError:
+        """A failure without an error of its own, with the last lines of the pod to blame."""
+        lines = self.logs.last_lines(failure.pod)[-LAST:]
+        budget = f", and all {self.settings.restarts} restarts (train.job.restarts) were used" * (not failure.final)
+        ending = "; its last lines:" if lines else ""
+        return ProcessError("\n".join([f"training failed: {failure.reason}{budget}{ending}", *lines]))
+
+    def remove(self, uid: str, longest: float = math.inf, patience: float = KILLED) -> None:
+        """Delete the job, and wait until its pods are gone; those that outstay their grace are killed.
+
+        Args:
+            uid: The job's.
+            longest: Seconds after which they are killed in any case.
+            patience: Seconds that they then have to be gone. A pod on a lost node stays until the node is taken away.
+
+        Raises:
+            ClusterError: Pods stay even then.
+        """
+        self.cluster.delete(self.path, uid=uid)
+        left = self.wait_gone(uid, min(self.settings.grace_seconds + 5, longest))
+        if left:
+            self.kill(left)
+            left = self.wait_gone(uid, patience)
+        self.logs.close(2)
+        if left:
+            raise ClusterError(
+                f"the pods {', '.join(left)} of {self.task.name} do not end; is their node lost? Delete them "
+                "(kubectl delete pod --force), then run again"
+            )
+
+    def wait_gone(self, uid: str, seconds: float) -> list[str]:
+        """The names of the pods of a job that are there even after some seconds."""
+        until = time.monotonic() + seconds
+        while True:
+            pods = pods_of(self.cluster, self.task.name, uid)
+            self.logs.watch(pods)
+            if not pods or time.monotonic() > until:
+                return [pod["metadata"]["name"] for pod in pods]
+            time.sleep(POLL / 4)
+
+    def kill(self, names: Sequence[str]) -> None:
+        """Delete pods without waiting for them, where the rights allow it."""
+        for name in names:
+            log.warning("train: the pod %s does not end; it is deleted by force", name)
+            try:
+                self.cluster.call("DELETE", f"{pods_path(self.cluster)}/{name}", {"gracePeriodSeconds": 0})
+            except RefusedError as error:
+                if error.status != 404:
+                    log.warning("%s", error)
+
+    def leave(self) -> None:
+        """Let the job run on for the step's next pod; note the time, from which `platen reap` counts."""
+        log.info("train: this pod is taken away; the job %s runs on, for the step's next pod to follow", self.task.name)
+        self.annotate(FOLLOWED, time.time())
+
+    def cancel(self) -> None:
+        """Delete the job because this process was told to end."""
+        started = time.monotonic()
+        log.info("train: cancelled; deleting the job %s", self.task.name)
+        try:
+            job = self.cluster.get(self.path)
+            if job is not None:
+                self.remove(job["metadata"]["uid"], CANCEL)
+        except ClusterError as error:
+            log.warning("%s", error)
+        else:
+            log.info("train: its pods are gone, after %.0f s", time.monotonic() - started)
+
+    def told(self) -> dict[str, Any]:
+        """What of the job goes into run.json."""
+        restarts = [restart.model_dump() for restart in self.attempts.restarts]
+        return {"job": self.spec, "attempts": self.attempts.attempt, "restarts": restarts}
+
+
+def applied(job: Object) -> Object:
+    """A job that was found, as it was applied, with what the server filled in."""
+    metadata = {name: job["metadata"].get(name) for name in ("name", "labels", "annotations")}
+    return {"apiVersion": job["apiVersion"], "kind": job["kind"], "metadata": metadata, "spec": job["spec"]}

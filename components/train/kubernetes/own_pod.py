@@ -1,0 +1,43 @@
+"""The pod that this step runs in, as Kubernetes has it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from platen.cluster import Cluster, Object, own_namespace
+from platen.components.train.kubernetes.pytorchjob import pods_path
+from platen.errors import ClusterError
+
+
+def own_workflow(cluster: Cluster) -> list[Object]:
+    """The Argo Workflow that this step's pod belongs to, as owner: the job goes when the run is deleted.
+
+    Not the pod itself: a step that is retried has another, and shall find its job.
+    """
+    pod = find_pod(cluster)
+    owners = pod["metadata"].get("ownerReferences", []) if pod else []
+    kept = ("apiVersion", "kind", "name", "uid")
+    return [{key: owner[key] for key in kept} for owner in owners if owner["kind"] == "Workflow"]
+
+
+def find_pod(cluster: Cluster) -> Object | None:
+    """The step's pod in the cluster's namespace; None where it is not there (any more), or this is no step's pod."""
+    name, uid = os.environ.get("KFP_POD_NAME"), os.environ.get("KFP_POD_UID")
+    pod = cluster.get(f"{pods_path(cluster)}/{name}") if name else None
+    return pod if pod is not None and uid in (None, pod["metadata"]["uid"]) else None
+
+
+def is_taken_away(cluster: Cluster) -> bool:
+    """Whether this step's pod is deleted, evicted or drained: SIGTERM then does not mean that the run was cancelled.
+
+    Whoever cancels a run has its containers signalled; the pod stays. Where that cannot be told it counts as cancelled.
+    """
+    namespace = own_namespace()
+    if namespace is None or "KFP_POD_NAME" not in os.environ:
+        return False
+    try:
+        pod = find_pod(replace(cluster, namespace=namespace))
+    except ClusterError:
+        return False
+    return pod is None or "deletionTimestamp" in pod["metadata"]

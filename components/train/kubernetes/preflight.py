@@ -1,0 +1,275 @@
+"""What can be known to be wrong before GPUs are taken; each refusal says what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import PurePosixPath
+
+from platen.cluster import Cluster, Object, RefusedError
+from platen.components.train.job import read_job
+from platen.components.train.kubernetes.follow import entry
+from platen.components.train.kubernetes.pods import condition, end_of, has_started, pods_of, timestamp
+from platen.components.train.kubernetes.probe import gibibytes
+from platen.components.train.kubernetes.pytorchjob import (
+    API,
+    ATTEMPT,
+    CONTAINER,
+    FOLLOWED,
+    Task,
+    chosen_image,
+    job_body,
+    jobs_path,
+    pod_template,
+    pods_path,
+    resources,
+)
+from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.kubernetes.waiting import why_waiting
+from platen.errors import ClusterError, SettingsError
+from platen.manifest import canonical, sha256
+from platen.stage import open_folder
+from platen.telemetry import log
+
+NEEDED = (  # group, resource, verbs: what the launcher does
+    ("kubeflow.org", "pytorchjobs", ("get", "list", "create", "patch", "delete")),
+    ("", "pods", ("get", "list")),
+    ("", "pods/log", ("get",)),
+    ("", "events", ("list",)),
+)
+PROBE_SECONDS = 60.0  # for the probe to start; a node may have to be made first, or an image to be pulled
+PROBE_STAYS = 3600  # seconds for which a probe that went well counts
+HOPELESS = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
+STATES = 8  # size of the optimizer's states, gradients and average, in sizes of the base model, on the safe side
+
+
+def preflight(cluster: Cluster, settings: JobSettings, workspace: str, job_uri: str) -> None:
+    """Look at the cluster before a job is made; after check_access.
+
+    Args:
+        cluster: Where it will be made.
+        settings: `train.job`.
+        workspace: Where the pods will write.
+        job_uri: What they are to do.
+
+    Raises:
+        ClusterError: Quota, image or storage do not suffice.
+        SettingsError: The pods cannot reach the workspace.
+    """
+    check_workspace(settings, workspace)
+    check_quota(cluster, settings)
+    look_for_a_node(cluster, settings)
+    probe(cluster, settings, workspace, needed_bytes(job_uri))
+
+
+def check_access(cluster: Cluster) -> None:
+    """Raise ClusterError where the operator is missing, or a right that following a job needs too."""
+    check_operator(cluster)
+    check_rights(cluster)
+
+
+def check_operator(cluster: Cluster) -> None:
+    """Raise ClusterError where the cluster does not know PyTorchJobs."""
+    kinds = (cluster.get(API) or {}).get("resources", [])
+    if not any(kind["name"] == "pytorchjobs" for kind in kinds):
+        raise ClusterError(
+            "preflight: this cluster has no PyTorchJob (kubeflow.org/v1); install Kubeflow's training operator "
+            "(docs/training-on-kubernetes.md), or train without train.job"
+        )
+
+
+def check_rights(cluster: Cluster) -> None:
+    """Raise ClusterError that lists what this account may not do."""
+    missing = [
+        f"{verb} {resource}{f'.{group}' if group else ''}"
+        for group, resource, verbs in NEEDED
+        for verb in verbs
+        if not may(cluster, verb, group, resource)
+    ]
+    if missing:
+        raise ClusterError(
+            f"preflight: this account may not {', '.join(missing)} in the namespace {cluster.namespace}; "
+            "bind it to the role in manifests/base/rbac.yaml, or set PLATEN_NAMESPACE to a namespace where it may"
+        )
+
+
+def may(cluster: Cluster, verb: str, group: str, resource: str, *, everywhere: bool = False) -> bool:
+    """Whether this account has a right in the namespace, or in the whole cluster."""
+    name, _, part = resource.partition("/")
+    asked = {"verb": verb, "group": group, "resource": name, "subresource": part}
+    scope = {} if everywhere else {"namespace": cluster.namespace}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {**asked, **scope}},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    return bool(cluster.create(path, body)["status"]["allowed"])
+
+
+def check_workspace(settings: JobSettings, workspace: str) -> None:
+    """Raise SettingsError where the workspace is a path that lies on no volume of the pods."""
+    mounts = list(settings.volumes.values())
+    if "://" in workspace or any(PurePosixPath(workspace).is_relative_to(mount) for mount in mounts):
+        return
+    raise SettingsError(
+        "train.job.volumes",
+        f"the workspace {workspace} lies on none of the pods' volumes ({', '.join(mounts) or 'they have none'})",
+        "a bucket as workspace, or {CLAIM: a folder above it}",
+    )
+
+
+def check_quota(cluster: Cluster, settings: JobSettings) -> None:
+    """Raise ClusterError where a quota of the namespace has no room for all pods."""
+    if not may(cluster, "list", "", "resourcequotas"):
+        return
+    wanted = quota_use(settings)
+    for quota in cluster.items(f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"):
+        if quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"):
+            continue  # it may not be meant for these pods
+        short = shortage(wanted, quota.get("status", {}))
+        if short:
+            raise ClusterError(
+                f"preflight: the quota {quota['metadata']['name']} of the namespace {cluster.namespace} has no room: "
+                f"{'; '.join(short)}. Ask for less in train.job, wait for what uses it, or have the quota raised"
+            )
+
+
+def quota_use(settings: JobSettings) -> dict[str, Decimal]:
+    """What all pods count as, by the names that quotas have for it."""
+    asked = resources(settings)
+    each = {"pods": "1", "count/pods": "1"}
+    each |= {f"requests.{name}": amount for name, amount in asked["requests"].items()}
+    each |= {f"limits.{name}": amount for name, amount in asked["limits"].items()}
+    each |= {name: asked["requests"][name] for name in ("cpu", "memory")}
+    return {name: quantity(amount) * settings.nodes for name, amount in each.items()}
+
+
+def shortage(wanted: Mapping[str, Decimal], status: Object) -> list[str]:
+    """What a quota does not have, in words."""
+    hard, used = status.get("hard", {}), status.get("used", {})
+    return [
+        f"{name}: {plain(need)} needed, {used.get(name, '0')} of {hard[name]} used"
+        for name, need in wanted.items()
+        if name in hard and need > quantity(hard[name]) - quantity(used.get(name, "0"))
+    ]
+
+
+def plain(amount: Decimal) -> str:
+    """A quantity for people."""
+    return gibibytes(int(amount)) if amount >= 2**24 else f"{amount.normalize():f}"
+
+
+def quantity(text: str) -> Decimal:
+    """A quantity of Kubernetes as a number."""
+    from kubernetes.utils.quantity import parse_quantity
+
+    number: Decimal = parse_quantity(text)
+    return number
+
+
+def look_for_a_node(cluster: Cluster, settings: JobSettings) -> None:
+    """Warn where no node could ever hold a pod. No refusal: an autoscaler may make one."""
+    if not may(cluster, "list", "", "nodes", everywhere=True):
+        return
+    needed = {name: quantity(amount) for name, amount in resources(settings)["requests"].items()}
+    labels = dict(settings.node_selector)
+    if settings.gpu_type:
+        labels[settings.gpu_type_label] = settings.gpu_type
+    if not any(could_hold(node, needed, labels) for node in cluster.items("/api/v1/nodes")):
+        asked = ", ".join(f"{name} {plain(amount)}" for name, amount in needed.items())
+        log.warning("preflight: no node of this cluster could hold a pod (%s, labels %s)", asked, labels or "any")
+
+
+def could_hold(node: Object, needed: Mapping[str, Decimal], labels: Mapping[str, str]) -> bool:
+    """Whether a node has the labels and, were it empty, the resources."""
+    has = node["status"].get("allocatable", {})
+    own = node["metadata"].get("labels", {})
+    enough = all(quantity(has.get(name, "0")) >= amount for name, amount in needed.items())
+    return enough and all(own.get(name) == value for name, value in labels.items())
+
+
+def needed_bytes(job_uri: str) -> int:
+    """What a pod's disk must hold: the inputs, and checkpoints and export on their way."""
+    job = read_job(job_uri)
+    encoded, base = (
+        sum(file.size for file in open_folder(uri).manifest.files) if uri else 0 for uri in (job.encoded, job.base)
+    )
+    return encoded + (1 + STATES) * base
+
+
+def probe(cluster: Cluster, settings: JobSettings, workspace: str, needed: int) -> None:
+    """Run the probe in a pod like the real ones, without their GPUs; once an hour where it went well.
+
+    The job itself is the note that it did: it stays for that long.
+    """
+    body = probe_body(settings, workspace, needed)
+    name = body["metadata"]["name"]
+    path = f"{jobs_path(cluster)}/{name}"
+    there = cluster.get(path)
+    if there is not None and condition(there, "Succeeded"):
+        return
+    if there is not None:
+        cluster.delete(path)
+        while cluster.get(path) is not None:
+            time.sleep(0.2)
+    log.info("preflight: probing image and storage from a pod")
+    job, well = cluster.apply(path, body), False
+    try:
+        well = wait_for_probe(cluster, settings, job)
+    finally:
+        if not well:
+            cluster.delete(path)
+
+
+def probe_body(settings: JobSettings, workspace: str, needed: int) -> Object:
+    """The probe's job: its name stands for its pod and what is probed there."""
+    small: Object = {"nodes": 1, "processes_per_node": 1, "gpu": None, "devices": {}, "scratch": None}
+    small |= {"cpu": "100m", "memory": "512Mi", "shm": "16Mi"}
+    small |= {"grace_seconds": 5, "ttl_seconds_after_finished": PROBE_STAYS}
+    if settings.gpu:  # nodes with GPUs are often kept free for pods that ask for one
+        small["tolerations"] = (*settings.tolerations, {"key": settings.gpu, "operator": "Exists"})
+    chosen = settings.model_copy(update=small)
+    rounded = -(-needed // 2**30) * 2**30
+    command = ["python", "-m", "platen.components.train.kubernetes.probe", workspace, str(rounded)]
+    run = sha256(canonical(pod_template(chosen, Task("", "", "probe", command), {}, "1")))[:16]
+    task = Task(f"probe-{run}", run, "probe", command)
+    annotations = {ATTEMPT: "1", FOLLOWED: timestamp(time.time())}
+    return job_body(chosen, task, seconds=int(PROBE_SECONDS * 2), annotations=annotations)
+
+
+def wait_for_probe(cluster: Cluster, settings: JobSettings, job: Object) -> bool:
+    """Whether the probe went well; False where it did not get to run, for no reason that lies in the job.
+
+    Raises ClusterError where it failed, or where it never can run.
+    """
+    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+    path, until = f"{jobs_path(cluster)}/{name}", time.monotonic() + PROBE_SECONDS
+    while True:
+        job = cluster.get(path) or job
+        pods = pods_of(cluster, name, uid)
+        if condition(job, "Succeeded"):
+            return True
+        ended = next((end for pod in pods if (end := end_of(pod))), None)
+        if ended or condition(job, "Failed"):
+            raise ClusterError(f"preflight: a pod with {chosen_image(settings)} failed: {words_of(cluster, pods)}")
+        why = "" if any(map(has_started, pods)) else why_waiting(cluster, job, pods, 1)
+        if any(word in why for word in HOPELESS) or ("forbidden" in why and not pods):
+            raise ClusterError(f"preflight: a pod with {chosen_image(settings)} cannot start: {why}")
+        if time.monotonic() > until:
+            log.warning("preflight: the probe has not ended within %.0f s; going on without it. %s", PROBE_SECONDS, why)
+            return False
+        time.sleep(0.5)
+
+
+def words_of(cluster: Cluster, pods: list[Object]) -> str:
+    """The last words of the first pod."""
+    if not pods:
+        return "its pod is gone"
+    try:
+        path = f"{pods_path(cluster)}/{pods[0]['metadata']['name']}/log"
+        lines = cluster.stream(path, container=CONTAINER, tailLines="5").data.decode(errors="replace").splitlines()
+    except RefusedError:
+        lines = []
+    return "\n".join(entry(line)[1] for line in lines) or str(end_of(pods[0]) or "it did not say why")

@@ -1,0 +1,68 @@
+"""Why the pods of a job do not run, from conditions, container states and events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from platen.cluster import Cluster, Object
+from platen.components.train.kubernetes.pods import has_started, is_suspended
+
+WAITING = {"ContainerCreating", "PodInitializing"}  # says nothing: the events tell why
+
+
+def why_waiting(cluster: Cluster, job: Object, pods: Sequence[Object], nodes: int) -> str:
+    """What keeps the pods from running, one sentence a cause."""
+    if is_suspended(job):
+        return not_admitted(cluster, job)
+    causes = [cause for pod in pods if not has_started(pod) for cause in why_pod_waits(cluster, pod)]
+    if len(pods) < nodes:
+        causes += warnings_of(cluster, job) or [
+            f"{nodes - len(pods)} of {nodes} pods were never made; is the training operator running?"
+        ]
+    return "; ".join(dict.fromkeys(causes)) or "the cluster gives no reason"
+
+
+def why_pod_waits(cluster: Cluster, pod: Object) -> list[str]:
+    """The causes that a pod has for not running."""
+    name, status = pod["metadata"]["name"], pod["status"]
+    for entry in status.get("conditions", []):
+        if entry["type"] == "PodScheduled" and entry["status"] != "True":
+            return [f"{name} cannot be scheduled: {entry.get('message', entry.get('reason', ''))}"]
+    told = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    stuck = [waits for entry in told if (waits := entry["state"].get("waiting")) and waits["reason"] not in WAITING]
+    if stuck:
+        return [f"{name}: {waits['reason']}: {waits.get('message', '')}" for waits in stuck]
+    return [f"{name}: {message}" for message in warnings_of(cluster, pod)]
+
+
+def warnings_of(cluster: Cluster, thing: Object) -> list[str]:
+    """What the events warn of, the newest two."""
+    uid = thing["metadata"]["uid"]
+    path = f"/api/v1/namespaces/{cluster.namespace}/events"
+    events = cluster.items(path, fieldSelector=f"involvedObject.uid={uid},type=Warning")
+    return list(dict.fromkeys(event["message"] for event in sorted(events, key=last_seen)))[-2:]
+
+
+def last_seen(event: Object) -> str:
+    """When an event was last seen."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])
+
+
+def not_admitted(cluster: Cluster, job: Object) -> str:
+    """What Kueue says of a job that it has not let start."""
+    queue = job["metadata"].get("labels", {}).get("kueue.x-k8s.io/queue-name", "")
+    path = f"/apis/kueue.x-k8s.io/v1beta1/namespaces/{cluster.namespace}/workloads"
+    told = [message for workload in cluster.items(path) if owned(workload, job) for message in unmet(workload)]
+    return f"the queue {queue!r} of Kueue has not admitted it: " + ("; ".join(told) or "it has not looked at the job")
+
+
+def owned(workload: Object, job: Object) -> bool:
+    """Whether a workload stands for this job."""
+    owners: Iterable[Object] = workload["metadata"].get("ownerReferences", [])
+    return any(owner["uid"] == job["metadata"]["uid"] for owner in owners)
+
+
+def unmet(workload: Object) -> list[str]:
+    """The conditions of a workload that do not hold, in Kueue's words."""
+    conditions = workload.get("status", {}).get("conditions", [])
+    return [entry["message"] for entry in conditions if entry["status"] == "False" and entry.get("message")]

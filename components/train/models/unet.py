@@ -1,0 +1,85 @@
+"""What is trained: the UNet, and the text encoder too where captions come as token ids."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import deepspeed
+import torch
+import torch.distributed as dist
+from diffusers import UNet2DConditionModel
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from platen.components.train.parallel.zero import load_whole
+from platen.errors import InputError
+
+UNET_WEIGHTS, TEXT_WEIGHTS = "diffusion_pytorch_model.safetensors", "model.safetensors"
+
+
+class Denoiser(nn.Module):
+    """Predicts noise (or v) from noisy latents and a caption.
+
+    Args:
+        unet: The denoising network.
+        text_encoder: Trained with it where given; otherwise captions come encoded.
+    """
+
+    def __init__(self, unet: nn.Module, text_encoder: nn.Module | None) -> None:
+        super().__init__()
+        self.unet = unet
+        self.text_encoder = text_encoder
+
+    def forward(self, latents: Tensor, timesteps: Tensor, text: Tensor) -> Tensor:
+        """Latents (n, c, h, w), timesteps (n,), text (n, tokens, width) or token ids (n, tokens) to (n, c, h, w)."""
+        context = text if self.text_encoder is None else self.text_encoder(text)[0]
+        prediction: Tensor = self.unet(latents, timesteps, context, return_dict=False)[0]
+        return prediction
+
+
+def check_base(base: Path, *, with_text_encoder: bool) -> None:
+    """Raise InputError that names the first file that training needs and the base model lacks."""
+    parts = {"unet": UNET_WEIGHTS, **({"text_encoder": TEXT_WEIGHTS} if with_text_encoder else {})}
+    needed = [base / part / name for part, weights in parts.items() for name in ("config.json", weights)]
+    for path in (*needed, base / "scheduler" / "scheduler_config.json"):
+        if not path.is_file():
+            raise InputError(f"{path}: missing; the base model must be a diffusers folder with safetensors weights")
+
+
+def build_partitioned(base: Path, config: dict[str, Any], *, with_text_encoder: bool) -> Denoiser:
+    """The base model's weights, split over the ranks as they are loaded: no rank ever holds all of them."""
+    with deepspeed.zero.Init(config_dict_or_path=config):
+        model = build_empty(base, with_text_encoder=with_text_encoder)
+    load_whole(model, read_weights(base, with_text_encoder=with_text_encoder) if dist.get_rank() == 0 else None)
+    return model
+
+
+def build_empty(base: Path, *, with_text_encoder: bool) -> Denoiser:
+    """The architecture of a diffusers folder, its weights not loaded."""
+    unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(base / "unet"))
+    text_encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(base / "text_encoder")) if with_text_encoder else None
+    return Denoiser(unet, text_encoder)
+
+
+def read_weights(base: Path, *, with_text_encoder: bool) -> dict[str, Tensor]:
+    """The weights of a diffusers folder by the Denoiser's names."""
+    state = _read_part(base / "unet" / UNET_WEIGHTS, "unet")
+    if with_text_encoder:
+        state |= _read_part(base / "text_encoder" / TEXT_WEIGHTS, "text_encoder")
+    return state
+
+
+def _read_part(path: Path, prefix: str) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in load_file(path).items()}
+
+
+def rank_device() -> torch.device:
+    """This rank's GPU, or the CPU where there is none."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    torch.cuda.set_device(device)
+    return device

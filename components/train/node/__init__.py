@@ -1,0 +1,1 @@
+"""One machine of a training: its inputs, torchrun, its ranks' ends."""

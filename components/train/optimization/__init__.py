@@ -1,0 +1,1 @@
+"""Optimizer, learning rate, average of the weights."""

@@ -1,0 +1,16 @@
+"""What updates the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from platen.components.train.optimization.settings import OptimizerSettings
+
+BETAS = (0.9, 0.99)
+
+
+def build_optimizer(settings: OptimizerSettings, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer over what of a model is trained; DeepSpeed hands it each rank's part."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return torch.optim.AdamW(trained, lr=settings.learning_rate, betas=BETAS, weight_decay=settings.weight_decay)

@@ -1,0 +1,1 @@
+"""One rank: what torchrun starts."""

@@ -1,0 +1,111 @@
+"""One rank's part of a run: set up, go on from the newest checkpoint, train, export, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import deepspeed
+import torch
+import torch.distributed as dist
+from diffusers import DDPMScheduler
+
+from platen.components.train.checkpoints.checkpoints import Checkpoints
+from platen.components.train.data.encoded import Encoded
+from platen.components.train.data.order import Order
+from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
+from platen.components.train.models.export import export
+from platen.components.train.models.unet import build_partitioned, check_base, rank_device
+from platen.components.train.objectives.diffusion import Objective
+from platen.components.train.optimization.ema import Ema
+from platen.components.train.optimization.optimizers import build_optimizer
+from platen.components.train.parallel.zero import (
+    bundle_small_modules,
+    engine_config,
+    held_counts,
+    init_processes,
+    whole_count,
+)
+from platen.components.train.rank.stop import StopFlag
+from platen.components.train.rank.trainer import Trainer
+from platen.manifest import Json, canonical, list_files
+from platen.storage import is_local, join, store_for
+
+
+def run(job: Job, desk: Path) -> None:
+    """Train and export; rank 0 leaves `export/` and then `result.json` in the shared place.
+
+    Args:
+        job: Its inputs are folders on this machine.
+        desk: This node's folder for files on their way to or from a bucket.
+    """
+    trainer = build(job, desk)
+    zero = {
+        "stage": 3,
+        "world_size": dist.get_world_size(),
+        "parameters": whole_count(trainer.engine.module),
+        "parameters_per_rank": held_counts(trainer.engine.module),
+    }
+    done = trainer.checkpoints.restore(trainer.engine, trainer.ema)
+    began = note_beginning(job.shared, len(done)) if dist.get_rank() == 0 else []
+    started = time.monotonic()
+    losses = trainer.train(done)
+    seconds = time.monotonic() - started
+    out = Path(job.shared, EXPORT) if is_local(job.shared) else desk / EXPORT
+    error = export(trainer.engine, trainer.ema, Path(job.base), out, trainer.probe(), job.settings.precision)
+    if dist.get_rank() == 0:
+        told = {"zero": zero, "losses": losses, "began": began, "seconds": seconds, "export_error": error}
+        publish(out, job.shared, told)
+    dist.barrier()
+
+
+def note_beginning(shared: str, step: int) -> list[int]:
+    """Write down after how many steps this attempt goes on; the same of all attempts so far, this one last."""
+    uri = join(shared, BEGAN)
+    began = [*json.loads(store_for(uri).read(uri) or b"[]"), step]
+    store_for(uri).write(uri, canonical(began))
+    return began
+
+
+def publish(out: Path, shared: str, told: dict[str, Json]) -> None:
+    """Bring the export to the shared place, then the result, which says that training is finished."""
+    files = list_files(out)
+    if not is_local(shared):
+        for file in files:
+            store_for(shared).put(out / file.path, join(shared, EXPORT, file.path))
+        shutil.rmtree(out)
+    result = {**told, "files": [file.model_dump() for file in files]}
+    store_for(shared).write(join(shared, RESULT), canonical(result))
+
+
+def build(job: Job, desk: Path) -> Trainer:
+    """Everything a run is made of, in the order it depends on each other."""
+    settings, base = job.settings, Path(job.base)
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    data = Encoded(Path(job.encoded))
+    trains_text = data.unconditional.ndim == 1
+    check_base(base, with_text_encoder=trains_text)
+    device = rank_device()
+    init_processes()
+    config = engine_config(settings)
+    model = build_partitioned(base, config, with_text_encoder=trains_text)
+    if settings.gradient_checkpointing:
+        model.unet.enable_gradient_checkpointing()  # type: ignore[operator]
+    bundle_small_modules(model)
+    optimizer = build_optimizer(settings.optimizer, model)
+    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
+    schedule = DDPMScheduler.from_pretrained(base / "scheduler")
+    return Trainer(
+        settings=settings,
+        engine=engine,
+        data=data,
+        order=Order(len(data), settings.global_batch, settings.seed),
+        objective=Objective(settings.objective, schedule, settings.seed, settings.global_batch),
+        ema=Ema(engine, settings.ema),
+        checkpoints=Checkpoints(join(job.shared, "checkpoints"), desk, settings.checkpoints.keep),
+        stop=StopFlag(),
+        device=device,
+    )

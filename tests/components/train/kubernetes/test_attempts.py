@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from platen.components.train.kubernetes.attempts import Attempts, Restart, is_finished, load, newest_step
+
+
+def test_attempts_are_kept_beside_the_checkpoints(tmp_path: Path) -> None:
+    assert load(str(tmp_path)) == Attempts()
+    told = Attempts(attempt=2, restarts=(Restart(attempt=1, reason="pod a ended", pod="a", exit_code=137, step=8),))
+    told.save(str(tmp_path))
+    assert load(str(tmp_path)) == told
+    assert (tmp_path / "attempts.json").is_file()
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"attempt": "many"}'])
+def test_a_broken_file_counts_as_none(tmp_path: Path, broken: bytes) -> None:
+    (tmp_path / "attempts.json").write_bytes(broken)
+    assert load(str(tmp_path)) == Attempts()
+
+
+def test_only_committed_checkpoints_count(tmp_path: Path) -> None:
+    assert newest_step(str(tmp_path)) == 0
+    for step in (8, 16, 24):
+        (tmp_path / "checkpoints" / f"{step:08d}" / "rank-0").mkdir(parents=True)
+    for step in (8, 16):
+        (tmp_path / "checkpoints" / f"{step:08d}" / "checkpoint.json").write_text("{}")
+    assert newest_step(str(tmp_path)) == 16
+
+
+def test_training_is_finished_when_its_result_is_there(tmp_path: Path) -> None:
+    assert not is_finished(str(tmp_path))
+    (tmp_path / "result.json").write_text("{}")
+    assert is_finished(str(tmp_path))

@@ -1,0 +1,129 @@
+"""Real runs of the training entry point: two processes, gloo, ZeRO-3."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from platen.components.train.stage import STAGE
+from platen.errors import InputError
+from platen.stage import Folder, run_stage
+from tests.components.train.small_run import (
+    commit,
+    losses,
+    run,
+    settings,
+    weights,
+    write_base,
+    write_encoded,
+)
+
+pytestmark = pytest.mark.xdist_group("train")  # one rank a core
+
+
+def test_each_rank_holds_half_of_the_parameters(two_ranks: Folder) -> None:
+    zero = two_ranks.manifest.facts["zero"]
+    assert zero["stage"] == 3
+    assert sum(zero["parameters_per_rank"]) == zero["parameters"]
+    for held in zero["parameters_per_rank"]:
+        assert held == pytest.approx(zero["parameters"] / 2, rel=0.02)
+
+
+def test_two_ranks_lose_what_one_rank_loses(two_ranks: Folder, encoded: Folder, base: Folder, tmp_path: Path) -> None:
+    alone = run(tmp_path, encoded, base, settings(ranks=1))
+    both = losses(two_ranks)
+    assert len(both) == 20
+    assert alone["losses"] == pytest.approx(both, rel=1e-3)
+
+
+def test_training_learns(two_ranks: Folder) -> None:
+    assert len(set(losses(two_ranks))) == 20
+
+
+def test_the_export_is_the_average_and_not_the_start(two_ranks: Folder, base: Folder) -> None:
+    from safetensors.torch import load_file
+
+    start = load_file(base.path / "unet" / "diffusion_pytorch_model.safetensors")
+    end = load_file(two_ranks.path / "unet" / "diffusion_pytorch_model.safetensors")
+    assert start.keys() == end.keys()
+    assert all(start[name].shape == end[name].shape for name in start)
+    moved = sum(not start[name].equal(end[name]) for name in start)
+    assert moved > 0.95 * len(start)
+    assert two_ranks.manifest.facts["export_error"] < 1e-5
+
+
+def test_the_average_is_what_its_formula_says(two_ranks: Folder, encoded: Folder, base: Folder, tmp_path: Path) -> None:
+    """With decay 0 the average is the live model; with 0.9 it lags behind."""
+    told = run(tmp_path, encoded, base, settings(ema={"decay": 0.0}))
+    assert weights(tmp_path / "export") != weights(two_ranks.path)
+    assert told["losses"] == losses(two_ranks)
+
+
+def test_killed_and_stopped_and_resumed_gives_the_same_manifest(
+    two_ranks: Folder, encoded: Folder, base: Folder, tmp_path: Path
+) -> None:
+    inputs = {"encoded": encoded.uri, "base": base.uri}
+    kill(start_and_wait_for(5, inputs, str(tmp_path)))  # before the first checkpoint
+    stopped = start_and_wait_for(9, inputs, str(tmp_path))
+    os.killpg(stopped.pid, signal.SIGTERM)  # torchrun is of the same group
+    assert stopped.wait(60) == 143
+    assert not list((tmp_path / "train").glob("[!.]*"))
+    resumed = run_stage(STAGE, settings(), inputs, str(tmp_path)).folder
+    assert resumed.digest == two_ranks.digest
+    first, second = json.loads((resumed.path / "run.json").read_bytes())["resumed_after"]
+    assert first == 0
+    assert 9 <= second < 20
+
+
+def test_killed_and_resumed_in_a_bucket(two_ranks: Folder, prefix: str) -> None:
+    encoded = commit(write_encoded, prefix, "encode", "encoded")
+    base = commit(write_base, prefix, "base", "model")
+    inputs = {"encoded": encoded.uri, "base": base.uri}
+    kill(start_and_wait_for(10, inputs, prefix))
+    resumed = run_stage(STAGE, settings(), inputs, prefix).folder
+    assert resumed.manifest.files == two_ranks.manifest.files
+    assert json.loads(resumed.read("run.json") or b"")["resumed_after"] == [8]
+
+
+def test_bf16_trains_and_exports(encoded: Folder, base: Folder, tmp_path: Path) -> None:
+    done = run(tmp_path, encoded, base, settings(precision="bf16", gradient_checkpointing=True, steps=6))
+    assert len(done["losses"]) == 6
+    assert 0 < done["export_error"] < 5e-2
+
+
+def test_a_missing_weight_file_is_named(encoded: Folder, tmp_path: Path) -> None:
+    base = commit(lambda out: (out / "unet").mkdir(), tmp_path / "inputs", "base", "model")
+    with pytest.raises(InputError, match=r"unet/config\.json: missing; the base model must be"):
+        run(tmp_path / "shared", encoded, base, settings(steps=1))
+
+
+def start_and_wait_for(step: int, inputs: dict[str, str], workspace: str) -> psutil.Popen:
+    """Start the stage in a process group of its own; returns when it told of a step."""
+    code = (
+        "import json, sys; from platen.stage import run_stage; from platen.telemetry import set_up_logging;"
+        "from platen.components.train.stage import STAGE; from tests.components.train.small_run import settings;"
+        "set_up_logging(); run_stage(STAGE, settings(log_every=1), json.loads(sys.argv[1]), sys.argv[2])"
+    )
+    argv = [sys.executable, "-c", code, json.dumps(inputs), workspace]
+    process = psutil.Popen(argv, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    for line in process.stderr:
+        if f"step {step} of" in line:
+            break
+    return process
+
+
+def kill(process: psutil.Popen) -> None:
+    """Kill a stage with -9; what it started dies with it."""
+    below = process.children(recursive=True)
+    assert len(below) >= 3  # torchrun, two ranks, and what they may have started
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(below, timeout=10)
+    assert not alive
