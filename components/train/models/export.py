@@ -14,10 +14,10 @@ from transformers import CLIPTextModel
 
 from platen.components.train.models.unet import Denoiser, build_empty
 from platen.components.train.optimization.ema import Ema
-from platen.components.train.parallel.zero import load_whole
+from platen.components.train.parallel.whole import load_whole
 from platen.errors import ExportError
 
-TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2}  # relative error of a forward pass, live against exported
+TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 2e-2}  # relative error of a forward pass, live against exported
 
 Probe = tuple[Tensor, Tensor, Tensor]  # noisy latents, timesteps, text
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import deepspeed
 import torch
-import torch.distributed as dist
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from platen.components.train.parallel.zero import load_whole
+from platen.components.train.parallel.whole import load_whole
 from platen.errors import InputError
 
 UNET_WEIGHTS, TEXT_WEIGHTS = "diffusion_pytorch_model.safetensors", "model.safetensors"
@@ -49,11 +49,21 @@ def check_base(base: Path, *, with_text_encoder: bool) -> None:
             raise InputError(f"{path}: missing; the base model must be a diffusers folder with safetensors weights")
 
 
-def build_partitioned(base: Path, config: dict[str, Any], *, with_text_encoder: bool) -> Denoiser:
-    """The base model's weights, split over the ranks as they are loaded: no rank ever holds all of them."""
-    with deepspeed.zero.Init(config_dict_or_path=config):
+def build_model(
+    base: Path, config: dict[str, Any], state: dict[str, Tensor] | None, *, with_text_encoder: bool
+) -> Denoiser:
+    """The base model; at stage 3 split over the ranks as its weights are loaded: no rank ever holds all of them.
+
+    Args:
+        base: A diffusers folder.
+        config: DeepSpeed's.
+        state: The weights; only rank 0 needs to have them.
+        with_text_encoder: Whether it is trained too.
+    """
+    split = config["zero_optimization"]["stage"] == 3
+    with deepspeed.zero.Init(config_dict_or_path=config) if split else nullcontext():
         model = build_empty(base, with_text_encoder=with_text_encoder)
-    load_whole(model, read_weights(base, with_text_encoder=with_text_encoder) if dist.get_rank() == 0 else None)
+    load_whole(model, state)
     return model
 
 

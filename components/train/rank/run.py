@@ -17,17 +17,13 @@ from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import Order
 from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
 from platen.components.train.models.export import export
-from platen.components.train.models.unet import build_partitioned, check_base, rank_device
+from platen.components.train.models.unet import build_model, check_base, rank_device, read_weights
 from platen.components.train.objectives.diffusion import Objective
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.optimization.optimizers import build_optimizer
-from platen.components.train.parallel.zero import (
-    bundle_small_modules,
-    engine_config,
-    held_counts,
-    init_processes,
-    whole_count,
-)
+from platen.components.train.parallel.masters import masters_of
+from platen.components.train.parallel.whole import held_counts, load_masters, whole_count
+from platen.components.train.parallel.zero import bundle_small_modules, engine_config, init_processes
 from platen.components.train.rank.stop import StopFlag
 from platen.components.train.rank.trainer import Trainer
 from platen.manifest import Json, canonical, list_files
@@ -43,12 +39,12 @@ def run(job: Job, desk: Path) -> None:
     """
     trainer = build(job, desk)
     zero = {
-        "stage": 3,
+        "stage": job.settings.zero.stage,
         "world_size": dist.get_world_size(),
         "parameters": whole_count(trainer.engine.module),
-        "parameters_per_rank": held_counts(trainer.engine.module),
+        "parameters_per_rank": held_counts(trainer.checkpoints.masters),
     }
-    done = trainer.checkpoints.restore(trainer.engine, trainer.ema)
+    done = (trainer.checkpoints.restore() or {"losses": []})["losses"]
     began = note_beginning(job.shared, len(done)) if dist.get_rank() == 0 else []
     started = time.monotonic()
     losses = trainer.train(done)
@@ -91,12 +87,18 @@ def build(job: Job, desk: Path) -> Trainer:
     device = rank_device()
     init_processes()
     config = engine_config(settings)
-    model = build_partitioned(base, config, with_text_encoder=trains_text)
+    state = read_weights(base, with_text_encoder=trains_text) if dist.get_rank() == 0 else None
+    model = build_model(base, config, state, with_text_encoder=trains_text)
     if settings.gradient_checkpointing:
         model.unet.enable_gradient_checkpointing()  # type: ignore[operator]
-    bundle_small_modules(model)
-    optimizer = build_optimizer(settings.optimizer, model)
-    engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
+    if settings.zero.stage == 3:
+        bundle_small_modules(model)
+    engine, *_ = deepspeed.initialize(model=model, optimizer=build_optimizer(settings.optimizer, model), config=config)
+    masters = masters_of(engine)
+    if settings.precision != "fp32":
+        load_masters(masters, state)
+    ema = Ema(masters, settings.ema)
+    uri, stage = join(job.shared, "checkpoints"), settings.zero.stage
     schedule = DDPMScheduler.from_pretrained(base / "scheduler")
     return Trainer(
         settings=settings,
@@ -104,8 +106,8 @@ def build(job: Job, desk: Path) -> Trainer:
         data=data,
         order=Order(len(data), settings.global_batch, settings.seed),
         objective=Objective(settings.objective, schedule, settings.seed, settings.global_batch),
-        ema=Ema(engine, settings.ema),
-        checkpoints=Checkpoints(join(job.shared, "checkpoints"), desk, settings.checkpoints.keep),
+        ema=ema,
+        checkpoints=Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema),
         stop=StopFlag(),
         device=device,
     )

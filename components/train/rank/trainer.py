@@ -22,6 +22,8 @@ from platen.components.train.rank.stop import StopFlag
 from platen.components.train.settings import TrainSettings
 from platen.telemetry import log
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 @dataclass
 class Trainer:
@@ -55,10 +57,13 @@ class Trainer:
                 losses += self.average(pending)
                 pending = []
                 self.say(done, losses[-1], (done - first) / (time.monotonic() - started))
+            self.checkpoints.advance()
             if saves:
-                self.checkpoints.save(self.engine, self.ema, losses)
+                self.checkpoints.save({"losses": losses})
             if stops:
+                self.checkpoints.wait()
                 raise Stopped(f"stopped by SIGTERM after step {done} of {self.settings.steps}; its checkpoint is saved")
+        self.checkpoints.wait()
         self.stop.ignore()
         return losses
 
@@ -92,7 +97,7 @@ class Trainer:
 
     def inputs(self, batch: Any, step: int, places: range) -> tuple[Tensor, Tensor, Tensor, Any]:
         """Noisy latents, timesteps and text of a micro-batch in the engine's precision, and what belongs to them."""
-        dtype = torch.bfloat16 if self.settings.precision == "bf16" else torch.float32
+        dtype = DTYPES[self.settings.precision]
         arrays = self.data.read(batch[places.start : places.stop])
         latents, text = (torch.from_numpy(array).to(self.device) for array in arrays)
         noised = self.objective.noise(latents.float(), step, places)
