@@ -135,7 +135,7 @@ def summarise(evidence: Evidence, truth: Mapping[str, Any], state: str | None, m
         dropped=_dropped(evidence),
         planted_repairs=truth.get("repaired"),
         repaired=_repaired(evidence),
-        zero=_part(Zero, evidence.facts("train").get("zero")),
+        zero=_part(Zero, evidence.observed("train").get("zero")),
         train=_train(evidence),
         verdict=evidence.facts("gate").get("verdict"),
         reasons=evidence.facts("gate").get("reasons"),

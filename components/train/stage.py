@@ -74,11 +74,11 @@ def link(path: Path, new: Path) -> None:
 
 
 def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> None:
-    """Durations, and after which steps attempts went on; the rate is that of the last attempt."""
+    """Durations, after which steps attempts went on, how the model was split; the rate is that of the last attempt."""
     *_, last = began = result["began"]
     seconds = result["seconds"]
     rate = (settings.steps - last) * settings.global_batch / seconds
-    place.observe(train_seconds=seconds, samples_per_second=rate, resumed_after=began[1:])
+    place.observe(train_seconds=seconds, samples_per_second=rate, resumed_after=began[1:], zero=result["zero"])
 
 
 def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:
@@ -86,7 +86,6 @@ def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> d
     losses = result["losses"]
     return {
         **inputs["base"].manifest.facts,
-        "zero": result["zero"],
         "steps": settings.steps,
         "first_loss": losses[0],
         "last_loss": sum(losses[-LAST:]) / len(losses[-LAST:]),
@@ -94,4 +93,4 @@ def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> d
     }
 
 
-STAGE = Stage(name="train", version=1, kind="model", settings=TrainSettings, inputs=("encoded", "base"), work=train)
+STAGE = Stage(name="train", version=2, kind="model", settings=TrainSettings, inputs=("encoded", "base"), work=train)

@@ -100,9 +100,9 @@ def assert_trained_by_two_pods(site: Site, model: str) -> None:
     (job,) = (job for job in jobs if job["metadata"]["name"].startswith("train-"))
     succeeded = {name: status.get("succeeded") for name, status in job["status"]["replicaStatuses"].items()}
     assert succeeded == {"Master": 1, "Worker": 1}
-    facts = json.loads(store_for(site.bucket).read(join(model, "manifest.json")) or b"")["facts"]
-    assert facts["zero"]["world_size"] == 2
-    assert facts["zero"]["parameters_per_rank"] == [facts["zero"]["parameters"] // 2] * 2
+    zero = json.loads(store_for(site.bucket).read(join(model, "run.json")) or b"")["zero"]
+    assert zero["world_size"] == 2
+    assert zero["parameters_per_rank"] == [zero["parameters"] // 2] * 2
 
 
 def assert_released(site: Site, model: str) -> None:

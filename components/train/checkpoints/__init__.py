@@ -1,1 +1,1 @@
-"""What a training goes on from."""
+"""What a training goes on from: saved beside it, and read by any number of ranks, at any ZeRO stage."""

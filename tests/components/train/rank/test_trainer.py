@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from platen.components.train.stage import STAGE
@@ -24,12 +19,13 @@ from tests.components.train.small_run import (
     write_base,
     write_encoded,
 )
+from tests.components.train.stage_process import kill, start, stop, wait_for
 
 pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 
 def test_each_rank_holds_half_of_the_parameters(two_ranks: Folder) -> None:
-    zero = two_ranks.manifest.facts["zero"]
+    zero = json.loads((two_ranks.path / "run.json").read_bytes())["zero"]
     assert zero["stage"] == 3
     assert sum(zero["parameters_per_rank"]) == zero["parameters"]
     for held in zero["parameters_per_rank"]:
@@ -70,10 +66,12 @@ def test_killed_and_stopped_and_resumed_gives_the_same_manifest(
     two_ranks: Folder, encoded: Folder, base: Folder, tmp_path: Path
 ) -> None:
     inputs = {"encoded": encoded.uri, "base": base.uri}
-    kill(start_and_wait_for(5, inputs, str(tmp_path)))  # before the first checkpoint
-    stopped = start_and_wait_for(9, inputs, str(tmp_path))
-    os.killpg(stopped.pid, signal.SIGTERM)  # torchrun is of the same group
-    assert stopped.wait(60) == 143
+    killed = start(inputs, str(tmp_path))
+    wait_for(killed, "step 5 of")  # before the first checkpoint
+    kill(killed)
+    stopped = start(inputs, str(tmp_path))
+    wait_for(stopped, "step 9 of")
+    assert stop(stopped) == 143
     assert not list((tmp_path / "train").glob("[!.]*"))
     resumed = run_stage(STAGE, settings(), inputs, str(tmp_path)).folder
     assert resumed.digest == two_ranks.digest
@@ -86,7 +84,9 @@ def test_killed_and_resumed_in_a_bucket(two_ranks: Folder, prefix: str) -> None:
     encoded = commit(write_encoded, prefix, "encode", "encoded")
     base = commit(write_base, prefix, "base", "model")
     inputs = {"encoded": encoded.uri, "base": base.uri}
-    kill(start_and_wait_for(10, inputs, prefix))
+    killed = start(inputs, prefix)
+    wait_for(killed, "step 12 of")
+    kill(killed)
     resumed = run_stage(STAGE, settings(), inputs, prefix).folder
     assert resumed.manifest.files == two_ranks.manifest.files
     assert json.loads(resumed.read("run.json") or b"")["resumed_after"] == [8]
@@ -102,28 +102,3 @@ def test_a_missing_weight_file_is_named(encoded: Folder, tmp_path: Path) -> None
     base = commit(lambda out: (out / "unet").mkdir(), tmp_path / "inputs", "base", "model")
     with pytest.raises(InputError, match=r"unet/config\.json: missing; the base model must be"):
         run(tmp_path / "shared", encoded, base, settings(steps=1))
-
-
-def start_and_wait_for(step: int, inputs: dict[str, str], workspace: str) -> psutil.Popen:
-    """Start the stage in a process group of its own; returns when it told of a step."""
-    code = (
-        "import json, sys; from platen.stage import run_stage; from platen.telemetry import set_up_logging;"
-        "from platen.components.train.stage import STAGE; from tests.components.train.small_run import settings;"
-        "set_up_logging(); run_stage(STAGE, settings(log_every=1), json.loads(sys.argv[1]), sys.argv[2])"
-    )
-    argv = [sys.executable, "-c", code, json.dumps(inputs), workspace]
-    process = psutil.Popen(argv, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    for line in process.stderr:
-        if f"step {step} of" in line:
-            break
-    return process
-
-
-def kill(process: psutil.Popen) -> None:
-    """Kill a stage with -9; what it started dies with it."""
-    below = process.children(recursive=True)
-    assert len(below) >= 3  # torchrun, two ranks, and what they may have started
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    _, alive = psutil.wait_procs(below, timeout=10)
-    assert not alive
