@@ -24,7 +24,7 @@ def test_killed_and_stopped_and_robbed_of_a_checkpoint_two_nodes_end_as_two_rank
     uri = job(tmp_path, encoded, base, settings(log_every=1))
 
     nodes = start_nodes(uri, tmp_path, PLATEN_ATTEMPT="1")
-    nodes[0].wait_for("step 10 of")
+    nodes[0].wait_for("step 12 of")
     nodes[1].ranks()[0].send_signal(signal.SIGKILL)
     assert [node.end() for node in nodes] == [141, 137]
     assert "rank 0 lost another rank" in nodes[0].text
@@ -38,11 +38,11 @@ def test_killed_and_stopped_and_robbed_of_a_checkpoint_two_nodes_end_as_two_rank
     saved = sorted((tmp_path / "checkpoints").iterdir())[-1]
     index = json.loads((saved / "checkpoint.json").read_bytes())
     assert 9 <= index["step"] == int(saved.name) < 20
-    assert {file["path"].split("/")[0] for file in index["files"]} == {"rank-0", "rank-1", "losses.json"}
+    assert {file["path"].split("/")[0] for file in index["files"]} == {"rank-0", "rank-1", "layout.json", "progress.json"}
     for number, node in enumerate(nodes):
         assert told(node, number, "stopped by SIGTERM after step")["message"].endswith("its checkpoint is saved")
 
-    broken = saved / "rank-1" / "ema.pt"
+    broken = saved / "rank-1" / "state.safetensors"
     broken.write_bytes(broken.read_bytes()[:-1])
     (tmp_path / "checkpoints" / "00000019" / "rank-0").mkdir(parents=True)  # of a save that was broken off
     nodes = start_nodes(uri, tmp_path, PLATEN_ATTEMPT="3")
