@@ -118,6 +118,20 @@ def test_a_deleted_pod_has_all_ranks_save_where_they_are(training: Start, undist
     assert deleted.losses() == pytest.approx(undisturbed.losses(), rel=1e-4)
 
 
+def test_a_pod_deleted_twice_once_while_it_saves_changes_nothing(training: Start, undisturbed: Training) -> None:
+    deleted = training(steps=40, checkpoints={"every": 1})
+    step = deleted.step()
+    step.wait_for("step 8 of 40")
+    deleted.delete_pod("worker-0", signalled=True)
+    step.wait_for("restart 1 of 3")
+    step.wait_for("step 20 of 40")
+    wait_until(deleted.is_saving, 60, "no save was under way")
+    deleted.delete_pod("worker-0", signalled=False)
+    assert step.ended() == 0, step.log.read_text()
+    assert len(deleted.observed()["restarts"]) == 2
+    assert deleted.losses() == pytest.approx(undisturbed.losses(), rel=1e-4)
+
+
 def test_the_restart_budget_ends(training: Start) -> None:
     spent = training(job={"restarts": 0})
     step = spent.step()

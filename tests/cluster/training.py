@@ -177,6 +177,15 @@ class Training:
         names = store.list(folder)
         return [int(name) for name in names if store.read(join(folder, name, "checkpoint.json")) is not None]
 
+    def is_saving(self) -> bool:
+        """Whether a checkpoint is written, and not committed yet."""
+        return len(store_for(self.shared).list(join(self.shared, "checkpoints"))) > len(self.checkpoints())
+
+    def delete_pod(self, role: str, *, signalled: bool) -> None:
+        """Delete a pod of its job: with SIGTERM and its grace period, or at once."""
+        path = f"{pods_path(self.site.cluster)}/{self.name}-{role}"
+        self.site.cluster.call("DELETE", path, {} if signalled else {"gracePeriodSeconds": 0})
+
     def committed(self) -> Folder:
         """The model."""
         from platen.stage import open_folder
