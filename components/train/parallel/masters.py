@@ -37,6 +37,7 @@ class Masters(ABC):
     """What one rank's optimizer holds.
 
     Attributes:
+        keys: The tensors by which the inner optimizer knows its state, one a flat tensor.
         pieces: In the order of the model's parameters; without padding.
         shapes: The whole shape of each trained parameter.
     """
@@ -46,11 +47,11 @@ class Masters(ABC):
         self.optimizer = engine.optimizer
         self.trained = [(name, each) for name, each in engine.module.named_parameters() if each.requires_grad]
         self.shapes = {name: self.shape(parameter) for name, parameter in self.trained}
+        self.keys = self.find_keys()
         self.pieces = list(self.find_pieces())
 
-    @property
     @abstractmethod
-    def keys(self) -> Sequence[Tensor]:
+    def find_keys(self) -> Sequence[Tensor]:
         """The tensors by which the inner optimizer knows its state, one a flat tensor."""
 
     @abstractmethod
@@ -124,8 +125,7 @@ class Masters(ABC):
 class Whole(Masters):
     """Stage 0: every rank holds everything; in fp32 the parameters themselves."""
 
-    @property
-    def keys(self) -> Sequence[Tensor]:
+    def find_keys(self) -> Sequence[Tensor]:
         """A tensor a parameter."""
         groups = getattr(self.optimizer, "fp32_groups", None)
         return [part for group in groups for part in group] if groups else [each for _, each in self.trained]
@@ -154,8 +154,7 @@ class Whole(Masters):
 class Split(Masters):
     """Stages 1 and 2: each rank has a stretch of all parameters laid end to end."""
 
-    @property
-    def keys(self) -> Sequence[Tensor]:
+    def find_keys(self) -> Sequence[Tensor]:
         """A tensor a group of parameters; bf16 with fp32 gradients at stage 1 has an optimizer of its own."""
         name = "single_partition_of_fp32_groups"
         found: Sequence[Tensor] = getattr(self.optimizer, name, None) or self.optimizer.fp32_groups_flat_partition
@@ -177,8 +176,7 @@ class Split(Masters):
 class SplitEach(Masters):
     """Stage 3: each rank has an equal slice, padded, of every parameter."""
 
-    @property
-    def keys(self) -> Sequence[Tensor]:
+    def find_keys(self) -> Sequence[Tensor]:
         """A tensor a sub-group of parameters."""
         found: Sequence[Tensor] = self.optimizer.fp32_partitioned_groups_flat
         return found
