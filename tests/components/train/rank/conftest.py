@@ -10,7 +10,7 @@ from platen.stage import Folder
 from tests.components.train.metadata_server import MetadataServer, serving
 from tests.components.train.small_run import commit, write_encoded
 
-POISONED = "1-19"  # sample ids are shard-place
+POISONED = "1-24"  # sample ids are shard-place
 
 
 @pytest.fixture
