@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 import torch
@@ -43,11 +43,13 @@ class Guard:
         settings: Of the training.
         shared: Where its incidents lie.
         samples: The ids of the samples of a step, by their place in the batch.
+        settle: Waits until the checkpoint under way is committed. Collective.
     """
 
     settings: TrainSettings
     shared: str
     samples: Callable[[int], list[str]]
+    settle: Callable[[], None]
     incidents: dict[int, Incident] = field(init=False)
     _found: Incident | None = None  # of the step at hand
     _mean: float | None = None  # likewise, its loss
@@ -154,6 +156,7 @@ class Guard:
         if found.action != "roll_back":
             return found
         first = max(0, found.step - self.settings.guard.rewind + 1)
+        self.settle()
         told = [any(step <= first for step in committed_steps(self.shared))] if dist.get_rank() == 0 else [None]
         dist.broadcast_object_list(told, src=0)
         return found.model_copy(update={"left_out": (first, found.step)} if told[0] else {"action": "skip"})
@@ -197,7 +200,7 @@ def judge(settings: GuardSettings, loss: float, before: Losses) -> tuple[str, st
 
 def spike_limit(settings: GuardSettings, before: Losses) -> float | None:
     """The highest loss that is no jump; None as long as there are too few to tell."""
-    known = [loss for loss in before if loss is not None][-settings.window :]
+    known = list(islice((loss for loss in reversed(before) if loss is not None), settings.window))
     if len(known) < settings.window:
         return None
     losses = torch.tensor(known, dtype=torch.float64)

@@ -107,6 +107,7 @@ def build(job: Job, desk: Path) -> Trainer:
         load_masters(masters, state)
     ema = Ema(masters, settings.ema)
     uri, stage = join(job.shared, "checkpoints"), settings.zero.stage
+    checkpoints = Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema)
     order = Order(len(data), settings.global_batch, settings.seed)
     schedule = DDPMScheduler.from_pretrained(base / "scheduler")
     return Trainer(
@@ -116,8 +117,10 @@ def build(job: Job, desk: Path) -> Trainer:
         order=order,
         objective=Objective(settings.objective, schedule, settings.seed, settings.global_batch),
         ema=ema,
-        checkpoints=Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema),
+        checkpoints=checkpoints,
         stop=StopFlag(settings.stop),
-        guard=Guard(settings, job.shared, lambda step: [data.keys[index] for index in order.batch(step)]),
+        guard=Guard(
+            settings, job.shared, lambda step: [data.keys[each] for each in order.batch(step)], checkpoints.wait
+        ),
         device=device,
     )

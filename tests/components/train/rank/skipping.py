@@ -65,7 +65,9 @@ def start(chosen: TrainSettings) -> tuple[Any, Guard]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
     engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=engine_config(chosen))
     watch_plain_optimizer(engine.optimizer)
-    return engine, Guard(chosen, tempfile.mkdtemp(), lambda step: [f"{step}-{place}" for place in range(4)])
+    return engine, Guard(
+        chosen, tempfile.mkdtemp(), lambda step: [f"{step}-{place}" for place in range(4)], lambda: None
+    )
 
 
 def dtype(chosen: TrainSettings) -> torch.dtype:

@@ -161,6 +161,7 @@ def guarded(folder: Path, **limits: int) -> Guard:
         settings(ranks=1, global_batch=4, guard=limits),
         str(folder),
         lambda step: [f"{step}-{place}" for place in range(4)],
+        lambda: None,
     )
 
 

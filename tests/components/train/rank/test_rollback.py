@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platen.components.train.rank.rollback import check_resumed, go_back
+from platen.components.train.rank.rollback import check_resumed, give_up_after, losses_of
 from platen.errors import InputError, ProcessError
 
 
@@ -40,12 +40,12 @@ def test_nothing_is_said_of_a_first_start_nor_of_one_that_goes_on(
 
 
 def test_what_was_trained_on_a_batch_that_is_left_out_is_given_up(one_rank: None, tmp_path: Path) -> None:
-    shared = checkpoints(tmp_path, whole=(8, 16, 24))
-    assert go_back(shared, 16, lambda: [1.0] * 16) == [1.0] * 16
+    give_up_after(checkpoints(tmp_path, whole=(8, 16, 24)), 16)
     left = sorted(path.parent.name for path in (tmp_path / "checkpoints").glob("*/checkpoint.json"))
     assert left == ["00000008", "00000016"]
 
 
-def test_spoilt_weights_are_not_gone_on_with(one_rank: None, tmp_path: Path) -> None:
+def test_spoilt_weights_are_not_gone_on_with(tmp_path: Path) -> None:
+    assert losses_of({"losses": [1.0, None]}, str(tmp_path)) == [1.0, None]
     with pytest.raises(ProcessError, match="no whole checkpoint to roll back to"):
-        go_back(checkpoints(tmp_path, whole=(8,)), 16, list)
+        losses_of(None, str(tmp_path))

@@ -76,8 +76,11 @@ def test_a_budget_has_room_for_a_checkpoint(
 def test_the_budgets_checkpoint_is_measured(one_rank: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(BEGAN_AT, str(time.time() - 50))
     flag = StopFlag(StopSettings(budget_seconds=100.0, save_seconds=60.0))
-    with flag.saving():
-        pass
+    flag.note_saving(True)
+    assert flag.agreed() is Reason.BUDGET
+    flag = StopFlag(StopSettings(budget_seconds=100.0, save_seconds=60.0))
+    for saving in (True, False):
+        flag.note_saving(saving)
     assert flag.agreed() is Reason.NONE
 
 
