@@ -13,7 +13,7 @@ from platen.components.train.node.local import run_here
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.rank.incidents import read_incidents
 from platen.components.train.settings import TrainSettings
-from platen.errors import ProcessError
+from platen.errors import InputError, ProcessError
 from platen.manifest import File, Json, canonical, check_files
 from platen.stage import Inputs, Outcome, Place, Stage
 from platen.storage import is_local, join, store_for, write_file
@@ -89,6 +89,8 @@ def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> N
 def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:
     """What the manifest says of a model."""
     losses = [loss for loss in result["losses"] if loss is not None]
+    if not losses:
+        raise InputError(f"{inputs['encoded'].uri}: no batch could be trained on; the loss of each was NaN or infinite")
     return {
         **inputs["base"].manifest.facts,
         "steps": settings.steps,

@@ -57,6 +57,7 @@ class Trainer:
             back = self.guard.rolls_back_to()
             if back is not None:
                 losses = self.go_back(back)
+                first, started = len(losses), time.monotonic()
                 continue
             done = len(losses)
             stops = self.stop.agreed()
