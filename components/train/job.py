@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -20,14 +20,20 @@ from platen.stage import Folder
 from platen.storage import join, store_for
 
 JOB, ERROR, RESULT, EXPORT, BEGAN = "job.json", "error.json", "result.json", "export", "began.json"
-CHECKPOINT = "checkpoint.json"  # a checkpoint's index; without it there is none
+CHECKPOINTS, CHECKPOINT = "checkpoints", "checkpoint.json"  # their folder; the index of one: without it there is none
 
 # What a training pod, and each of its ranks, ends with. 128 + n: killed by signal n.
 DONE, OURS, USERS, LOST_PEER, STOPPED = 0, 1, 2, 141, 143
+BEGAN_AT = "PLATEN_BEGAN_AT"  # environment of the ranks: when their node began, in seconds since 1970
+OUT_OF_TIME = 152  # 128 + SIGXCPU: the time budget is used up
 
 
 class Stopped(Exception):  # noqa: N818 - not a fault
-    """Training was told to stop, and all ranks have saved the same checkpoint."""
+    """Training was told to stop, and all ranks have saved the same checkpoint; `code` is what they end with."""
+
+    def __init__(self, words: str, code: int) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 class Job(BaseModel):
@@ -81,6 +87,22 @@ def absolute(uri: str) -> str:
 def attempt() -> str:
     """Which attempt at the job this process belongs to; the launcher counts them."""
     return os.environ.get("PLATEN_ATTEMPT", "1")
+
+
+def saved_steps(shared: str) -> list[int]:
+    """The steps of every folder of a checkpoint, whole or not, newest first."""
+    names = store_for(shared).list(join(shared, CHECKPOINTS))
+    return sorted((int(name) for name in names if name.isdigit() and len(name) == 8), reverse=True)
+
+
+def committed_steps(shared: str) -> Iterator[int]:
+    """The steps of the checkpoints that have an index, newest first."""
+    return (step for step in saved_steps(shared) if store_for(shared).read(index_of(shared, step)) is not None)
+
+
+def index_of(shared: str, step: int) -> str:
+    """Where the index of a checkpoint lies, if it has one."""
+    return join(shared, CHECKPOINTS, f"{step:08d}", CHECKPOINT)
 
 
 def leave_error(shared: str, error: PlatenError, rank: str | None = None) -> None:

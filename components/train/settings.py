@@ -11,6 +11,7 @@ from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.objectives.settings import ObjectiveSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
 from platen.components.train.parallel.settings import ZeroSettings
+from platen.components.train.rank.settings import GuardSettings, StopSettings
 from platen.settings import Settings
 
 
@@ -34,6 +35,9 @@ class TrainSettings(Settings):
     gradient_checkpointing: bool = Field(
         False, description="recompute activations in the backward pass: less memory", exclude=True
     )
+    deterministic: bool = Field(
+        False, description="the same bits each time on the same machines; slower on GPUs", exclude=True
+    )
     seed: int = Field(0, ge=0, description="seed of sample order, noise and timesteps")
     objective: ObjectiveSettings = Field(ObjectiveSettings(), description="what a step minimises")
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer and its learning rate")
@@ -42,6 +46,11 @@ class TrainSettings(Settings):
     checkpoints: CheckpointSettings = Field(
         CheckpointSettings(), description="when training is saved, and what is kept", exclude=True
     )
+    must_resume: bool = Field(
+        False, description="refuse to begin anew where there are checkpoints, but no whole one", exclude=True
+    )
+    guard: GuardSettings = Field(GuardSettings(), description="what is done about a batch that would spoil the model")
+    stop: StopSettings = Field(StopSettings(), description="what has training save and end early", exclude=True)
     log_every: int = Field(50, ge=1, description="steps between two progress lines", exclude=True)
     job: JobSettings | None = Field(
         None, description="train as a PyTorchJob on the cluster; null: on this machine", exclude=True

@@ -11,8 +11,9 @@ from pathlib import Path
 from platen.components.train.job import EXPORT, RESULT, write_job
 from platen.components.train.node.local import run_here
 from platen.components.train.optimization.schedule import learning_rate
+from platen.components.train.rank.incidents import read_incidents
 from platen.components.train.settings import TrainSettings
-from platen.errors import ProcessError
+from platen.errors import InputError, ProcessError
 from platen.manifest import File, Json, canonical, check_files
 from platen.stage import Inputs, Outcome, Place, Stage
 from platen.storage import is_local, join, store_for, write_file
@@ -29,7 +30,9 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
         raise ProcessError(f"training ended well, but left no {RESULT} in {place.shared}")
     take_export(place.shared, [File.model_validate(file) for file in result["files"]], place.out)
     rates = [learning_rate(settings, step) for step in range(settings.steps)]
-    write_file(place.out / "history.json", canonical({"loss": result["losses"], "learning_rate": rates}))
+    left_out = [step for step, loss in enumerate(result["losses"]) if loss is None]
+    history = {"loss": result["losses"], "learning_rate": rates, "left_out": left_out}
+    write_file(place.out / "history.json", canonical(history))
     observe(place, settings, result)
     return Outcome(
         counts={"steps": settings.steps, "samples": settings.steps * settings.global_batch},
@@ -74,16 +77,20 @@ def link(path: Path, new: Path) -> None:
 
 
 def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> None:
-    """Durations, after which steps attempts went on, how the model was split; the rate is that of the last attempt."""
+    """Durations, where attempts went on, how the model was split, what was left out; the rate is the last attempt's."""
     *_, last = began = result["began"]
     seconds = result["seconds"]
     rate = (settings.steps - last) * settings.global_batch / seconds
-    place.observe(train_seconds=seconds, samples_per_second=rate, resumed_after=began[1:], zero=result["zero"])
+    left_out = [incident.model_dump(mode="json") for incident in read_incidents(place.shared).values()]
+    place.observe(train_seconds=seconds, samples_per_second=rate, resumed_after=began[1:])
+    place.observe(zero=result["zero"], left_out=left_out)
 
 
 def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:
     """What the manifest says of a model."""
-    losses = result["losses"]
+    losses = [loss for loss in result["losses"] if loss is not None]
+    if not losses:
+        raise InputError(f"{inputs['encoded'].uri}: no batch could be trained on; the loss of each was NaN or infinite")
     return {
         **inputs["base"].manifest.facts,
         "steps": settings.steps,

@@ -133,7 +133,7 @@ def training(summary: Summary, evidence: Evidence, album: Album) -> Part:
     rate = history.get("learning_rate")
     return {
         "losses": len(history["loss"]),
-        "curve": charts.loss_curve(history["loss"]),
+        "curve": charts.loss_curve([loss for loss in history["loss"] if loss is not None]),
         "rate": rate and rate_curve(rate),
         "train": summary.train,
         "zero": summary.zero,

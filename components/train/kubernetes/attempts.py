@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ValidationError
 
-from platen.components.train.job import CHECKPOINT, RESULT
+from platen.components.train.job import RESULT, STOPPED, committed_steps
 from platen.storage import join, store_for
 
 
 class Restart(BaseModel):
-    """Why an attempt ended, which pod was to blame, and the step of the checkpoint that the next one begins with."""
+    """Why an attempt ended, which pod was to blame, and the step of the checkpoint that the next one begins with.
+
+    One that is free is not counted against `train.job.restarts`.
+    """
 
     attempt: int
     reason: str
     pod: str = ""
     exit_code: int | None = None
     step: int = 0
+    free: bool = False
 
 
 class Attempts(BaseModel):
@@ -23,6 +27,19 @@ class Attempts(BaseModel):
 
     attempt: int = 0
     restarts: tuple[Restart, ...] = ()
+
+    @property
+    def used(self) -> int:
+        """How many restarts count."""
+        return sum(not restart.free for restart in self.restarts)
+
+    def is_free(self, code: int | None, step: int) -> bool:
+        """Whether to start again costs no restart: all ranks were stopped and saved, and got on since they started.
+
+        So machines that are taken away do not use up what is meant for crashes, and one that is taken away at every
+        start does.
+        """
+        return code == STOPPED and step > max((restart.step for restart in self.restarts), default=0)
 
     def save(self, shared: str) -> None:
         """Write it."""
@@ -39,11 +56,7 @@ def load(shared: str) -> Attempts:
 
 def newest_step(shared: str) -> int:
     """The step of the newest checkpoint; 0 where there is none."""
-    store, folder = store_for(shared), join(shared, "checkpoints")
-    for name in sorted(store.list(folder), reverse=True):
-        if name.isdigit() and store.read(join(folder, name, CHECKPOINT)) is not None:
-            return int(name)
-    return 0
+    return next(committed_steps(shared), 0)
 
 
 def is_finished(shared: str) -> bool:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from platen.cluster import Cluster, Object, RefusedError, connect
-from platen.components.train.job import absolute, clear_error, read_error
+from platen.components.train.job import OUT_OF_TIME, absolute, clear_error, read_error
 from platen.components.train.kubernetes.attempts import Attempts, Restart, is_finished, load, newest_step
 from platen.components.train.kubernetes.follow import Logs
 from platen.components.train.kubernetes.own_pod import is_taken_away, own_workflow
@@ -307,24 +307,36 @@ class Launcher:
         Raises:
             PlatenError: What would only happen again.
             ProcessError: The restart budget is used up.
+            SystemExit: The attempt's time budget is used up; whoever asks again goes on from the checkpoint.
         """
         if self.seconds_left() < 0:  # nobody followed it, and its own deadline ended it
             self.stop_in_time(job["metadata"]["uid"])
-        used, budget = len(self.attempts.restarts), self.settings.restarts
-        if failure.final or used >= budget:
+        step, budget = newest_step(self.shared), self.settings.restarts
+        free = self.attempts.is_free(failure.code, step)
+        if failure.final or (self.attempts.used >= budget and not free):
             self.annotate(TOLD, time.time())
-            raise failure.error if failure.error else self.as_error(failure)
-        step = newest_step(self.shared)
+            raise self.ending(failure, step)
         told = Restart(
-            attempt=self.attempts.attempt, reason=failure.reason, pod=failure.pod, exit_code=failure.code, step=step
+            attempt=self.attempts.attempt,
+            reason=failure.reason,
+            pod=failure.pod,
+            exit_code=failure.code,
+            step=step,
+            free=free,
         )
         restarts = (*self.attempts.restarts, told)
         self.attempts = Attempts(attempt=self.attempts.attempt + 1, restarts=restarts)
-        log.warning(
-            "train: %s; starting all pods again from step %d (restart %d of %d)", failure.reason, step, used + 1, budget
-        )
+        counted = "costs no restart" if free else f"restart {self.attempts.used} of {budget}"
+        log.warning("train: %s; starting all pods again from step %d (%s)", failure.reason, step, counted)
         self.remove(job["metadata"]["uid"], patience=self.settings.schedule_seconds)
         return self.cluster.get(self.path) or self.start()  # another launcher may have been first
+
+    def ending(self, failure: Failure, step: int) -> BaseException:
+        """What a failure after which nothing is started again is told as."""
+        if failure.code == OUT_OF_TIME:
+            log.info("train: %s; asked for again, training goes on from step %d", failure.reason, step)
+            return SystemExit(OUT_OF_TIME)
+        return failure.error or self.as_error(failure)
 
     def as_error(self, failure: Failure) -> PlatenError:
         """A failure without an error of its own, with the last lines of the pod to blame."""

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from platen.cluster import Cluster, Object
-from platen.components.train.job import LOST_PEER, STOPPED
+from platen.components.train.job import LOST_PEER, OUT_OF_TIME, STOPPED
 from platen.components.train.kubernetes.pytorchjob import CONTAINER, pods_path
 
 OVERDUE = 15.0  # seconds after its grace for which a pod that was deleted may still seem to run
-MEANING = {LOST_PEER: "it lost its peers", STOPPED: "it was stopped, at a checkpoint if it had begun"}
+MEANING = {
+    LOST_PEER: "it lost its peers",
+    STOPPED: "it was stopped, at a checkpoint if it had begun",
+    OUT_OF_TIME: "its time (train.stop.budget_seconds) was used up, its checkpoint is saved",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class End:
     @property
     def lost(self) -> bool:
         """Whether somebody or something took the pod away: killed, out of memory, evicted."""
-        return self.code is None or (self.code >= 128 and self.code not in (LOST_PEER, STOPPED))
+        return self.code is None or (self.code >= 128 and self.code not in MEANING)
 
     def __str__(self) -> str:
         """As in the error's text."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from platen.components.train.job import OUT_OF_TIME
 from platen.components.train.kubernetes.pods import End
 from platen.errors import PlatenError, UserError
 
@@ -32,7 +33,7 @@ def judge(ends: Sequence[End], said: PlatenError | None) -> Failure:
     """Who is to blame.
 
     The user's errors are final. So is any other that a rank raised, or an exit code below 128, unless a pod was killed
-    or evicted meanwhile: then its peers' words are only about that.
+    or evicted meanwhile: then its peers' words are only about that. A time budget that is used up is final too.
     """
     lost = [end for end in ends if end.lost]
     if isinstance(said, UserError) or (said is not None and not lost):
@@ -42,4 +43,5 @@ def judge(ends: Sequence[End], said: PlatenError | None) -> Failure:
     if not blamed:
         return Failure("its pods are gone: deleted, or their node was lost")
     first = blamed[0]
-    return Failure(str(first), first.pod, first.code, final=bool(own) and not lost)
+    final = (bool(own) or first.code == OUT_OF_TIME) and not lost
+    return Failure(str(first), first.pod, first.code, final=final)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platen.components.train.job import STOPPED, clear_error, read_error, read_job
+from platen.components.train.job import OUT_OF_TIME, STOPPED, clear_error, read_error, read_job
 from platen.components.train.node.worker import Node, run_node
 from platen.components.train.settings import TrainSettings
 from platen.errors import ProcessError
@@ -16,7 +16,7 @@ def run_here(uri: str, settings: TrainSettings, place: Place) -> None:
     Raises:
         PlatenError: What a rank raised, as it raised it.
         ProcessError: A rank died without saying why; its last lines are in the message.
-        SystemExit: Training was stopped by SIGTERM and saved.
+        SystemExit: Training was stopped and saved.
     """
     job = read_job(uri)
     clear_error(job.shared)
@@ -24,8 +24,8 @@ def run_here(uri: str, settings: TrainSettings, place: Place) -> None:
     ended = run_node(job, node, lambda line: log.info("%s", line), {"PLATEN_LOG": PLAIN})
     if ended.code == 0:
         return
-    if ended.code == STOPPED:
-        raise SystemExit(STOPPED)
+    if ended.code in (STOPPED, OUT_OF_TIME):
+        raise SystemExit(ended.code)
     raise read_error(job.shared) or ProcessError(
         f"training ended with exit code {ended.code}; its last lines:\n" + "\n".join(ended.last[-15:])
     )

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ from types import FrameType
 from typing import NoReturn
 
 from platen.components.train.job import (
+    BEGAN_AT,
     DONE,
     JOB,
     LOST_PEER,
     OURS,
+    OUT_OF_TIME,
     STOPPED,
     USERS,
     Job,
@@ -120,10 +123,12 @@ def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, st
         raise InputError(
             f"{node.count} nodes with {node.processes} processes each are not the {job.settings.ranks} of train.ranks"
         )
+    began = str(time.time())  # the time budget counts from here
     with node_folder(job.shared, node.index) as desk:
         here = job.model_copy(update={name: fetch(job, name) for name in job.digests})
         write_file(desk / JOB, encode(here))
-        with passing_on() as relay, torchrun(desk, node, {**environment(job.settings), **(env or {})}) as process:
+        env = {**environment(job.settings), BEGAN_AT: began, **(env or {})}
+        with passing_on() as relay, torchrun(desk, node, env) as process:
             relay.watch(process)
             last = follow(process.stdout, lambda line: say_useful(line, say)) if process.stdout else []
         return Ended(exit_code(process.returncode, desk / "report.json", node, told=relay.told), last)
@@ -160,7 +165,7 @@ def torchrun(desk: Path, node: Node, env: dict[str, str]) -> subprocess.Popen[st
 
 
 def environment(settings: TrainSettings) -> dict[str, str]:
-    """What the ranks need to be told by environment: threads, DeepSpeed's accelerator, where ninja is."""
+    """What the ranks need to be told by environment: threads, DeepSpeed's accelerator, where ninja is, determinism."""
     scripts = str(Path(sys.executable).parent)
     return {
         "OMP_NUM_THREADS": str(settings.threads),
@@ -168,7 +173,14 @@ def environment(settings: TrainSettings) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": PREFIX,
         **({} if has_gpu() else {"DS_ACCELERATOR": "cpu"}),
+        **(deterministic_libraries() if settings.deterministic else {}),
     }
+
+
+def deterministic_libraries() -> dict[str, str]:
+    """What has cuBLAS and NCCL give the same bits each time; what is set already stays."""
+    wanted = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "NCCL_ALGO": "Ring"}
+    return {name: os.environ.get(name, value) for name, value in wanted.items()}
 
 
 def has_gpu() -> bool:
@@ -186,7 +198,10 @@ class Relay:
     """Passes SIGTERM on to the ranks; before there are any, ends torchrun: there is nothing to save yet."""
 
     def __init__(self) -> None:
+        import psutil  # not by the handler: another signal while it is imported would find half a module
+
         self.told = False
+        self._psutil = psutil
         self._torchrun: subprocess.Popen[str] | None = None
 
     def watch(self, torchrun: subprocess.Popen[str]) -> None:
@@ -201,12 +216,10 @@ class Relay:
         self._pass_on()
 
     def _pass_on(self) -> None:
-        import psutil
-
         if self._torchrun is None:
             return
-        with suppress(psutil.NoSuchProcess):
-            ranks = psutil.Process(self._torchrun.pid).children()
+        with suppress(self._psutil.NoSuchProcess):
+            ranks = self._psutil.Process(self._torchrun.pid).children()
             for rank in ranks:
                 rank.terminate()
             if not ranks:
@@ -245,13 +258,12 @@ def most_telling(codes: Iterable[int]) -> int:
     found = {code if code >= 0 else 128 - code for code in codes}
     if USERS in found:
         return USERS
-    killed = {code for code in found if code > 128} - {LOST_PEER, STOPPED}
+    milder = [LOST_PEER, OUT_OF_TIME, STOPPED]
+    killed = {code for code in found if code > 128}.difference(milder)
     if killed:
         return min(killed)
-    own = found - {LOST_PEER, STOPPED}
-    if own:
-        return min(own)
-    return LOST_PEER if LOST_PEER in found else STOPPED
+    own = found.difference(milder)
+    return min(own) if own else next(code for code in milder if code in found)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from platen.components.train.job import DONE, STOPPED, Job, Stopped, leave_error, read_job
+from platen.components.train.job import DONE, Job, Stopped, leave_error, read_job
 from platen.components.train.rank.faults import fault_of
 from platen.processes import die_with_parent
 from platen.telemetry import log, set_up_logging
@@ -31,7 +31,7 @@ def work(job: Job, desk: Path) -> int:
         run(job, desk)
     except Stopped as stopped:
         log.info("%s", stopped)
-        return STOPPED
+        return stopped.code
     except Exception as error:
         rank = os.environ.get("RANK", "?")
         fault = fault_of(error, job.settings, rank)

@@ -24,6 +24,9 @@ from platen.components.train.optimization.optimizers import build_optimizer
 from platen.components.train.parallel.masters import masters_of
 from platen.components.train.parallel.whole import held_counts, load_masters, whole_count
 from platen.components.train.parallel.zero import bundle_small_modules, engine_config, init_processes
+from platen.components.train.rank.deterministic import use_deterministic_algorithms
+from platen.components.train.rank.guard import Guard, Losses, watch_plain_optimizer
+from platen.components.train.rank.rollback import check_resumed
 from platen.components.train.rank.stop import StopFlag
 from platen.components.train.rank.trainer import Trainer
 from platen.manifest import Json, canonical, list_files
@@ -44,7 +47,9 @@ def run(job: Job, desk: Path) -> None:
         "parameters": whole_count(trainer.engine.module),
         "parameters_per_rank": held_counts(trainer.checkpoints.masters),
     }
-    done = (trainer.checkpoints.restore() or {"losses": []})["losses"]
+    done: Losses = (trainer.checkpoints.restore() or {"losses": []})["losses"]
+    if dist.get_rank() == 0:
+        check_resumed(job.shared, len(done), job.settings.must_resume)
     began = note_beginning(job.shared, len(done)) if dist.get_rank() == 0 else []
     started = time.monotonic()
     losses = trainer.train(done)
@@ -81,6 +86,8 @@ def build(job: Job, desk: Path) -> Trainer:
     settings, base = job.settings, Path(job.base)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
+    if settings.deterministic:
+        use_deterministic_algorithms()
     data = Encoded(Path(job.encoded))
     trains_text = data.unconditional.ndim == 1
     check_base(base, with_text_encoder=trains_text)
@@ -94,20 +101,26 @@ def build(job: Job, desk: Path) -> Trainer:
     if settings.zero.stage == 3:
         bundle_small_modules(model)
     engine, *_ = deepspeed.initialize(model=model, optimizer=build_optimizer(settings.optimizer, model), config=config)
+    watch_plain_optimizer(engine.optimizer)
     masters = masters_of(engine)
     if settings.precision != "fp32":
         load_masters(masters, state)
     ema = Ema(masters, settings.ema)
     uri, stage = join(job.shared, "checkpoints"), settings.zero.stage
+    checkpoints = Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema)
+    order = Order(len(data), settings.global_batch, settings.seed)
     schedule = DDPMScheduler.from_pretrained(base / "scheduler")
     return Trainer(
         settings=settings,
         engine=engine,
         data=data,
-        order=Order(len(data), settings.global_batch, settings.seed),
+        order=order,
         objective=Objective(settings.objective, schedule, settings.seed, settings.global_batch),
         ema=ema,
-        checkpoints=Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema),
-        stop=StopFlag(),
+        checkpoints=checkpoints,
+        stop=StopFlag(settings.stop),
+        guard=Guard(
+            settings, job.shared, lambda step: [data.keys[each] for each in order.batch(step)], checkpoints.wait
+        ),
         device=device,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,10 @@ from platen.components.train.models.export import Probe
 from platen.components.train.objectives.diffusion import Objective
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.optimization.schedule import learning_rate
-from platen.components.train.rank.stop import StopFlag
+from platen.components.train.rank.deterministic import seed_model
+from platen.components.train.rank.guard import Guard, Losses
+from platen.components.train.rank.rollback import give_up_after, losses_of
+from platen.components.train.rank.stop import Reason, StopFlag
 from platen.components.train.settings import TrainSettings
 from platen.telemetry import log
 
@@ -37,63 +41,93 @@ class Trainer:
     ema: Ema
     checkpoints: Checkpoints
     stop: StopFlag
+    guard: Guard
     device: torch.device
 
-    def train(self, losses: list[float]) -> list[float]:
+    def train(self, losses: Losses) -> Losses:
         """Train to the last step, from the losses of the steps done; the loss of every step. Collective.
 
-        Raises Stopped, with a checkpoint saved, at the end of the step in which any rank got SIGTERM.
+        Raises Stopped, with a checkpoint saved, at the end of the step in which any rank was told to stop.
         """
-        losses = list(losses)
+        losses = self.without_what_is_left_out(list(losses))
         first, started = len(losses), time.monotonic()
-        pending: list[Tensor] = []
         self.stop.listen()
-        for step in range(first, self.settings.steps):
-            pending.append(self.step(step))
-            done = step + 1
+        while len(losses) < self.settings.steps:
+            losses.append(self.step(len(losses), losses))
+            back = self.guard.rolls_back_to()
+            if back is not None:
+                losses = self.go_back(back)
+                first, started = len(losses), time.monotonic()
+                continue
+            done = len(losses)
             stops = self.stop.agreed()
             saves = stops or self.saves_at(done)
             if saves or done % self.settings.log_every == 0:
-                losses += self.average(pending)
-                pending = []
-                self.say(done, losses[-1], (done - first) / (time.monotonic() - started))
+                self.say(done, losses, (done - first) / (time.monotonic() - started))
             self.checkpoints.advance()
             if saves:
-                self.checkpoints.save({"losses": losses})
+                self.checkpoints.save({"losses": list(losses)})  # it is written while the next ones are added
+            self.stop.note_saving(self.checkpoints.under_way is not None or self.checkpoints.writer.busy)
             if stops:
-                self.checkpoints.wait()
-                raise Stopped(f"stopped by SIGTERM after step {done} of {self.settings.steps}; its checkpoint is saved")
+                self.end(stops, done)
         self.checkpoints.wait()
         self.stop.ignore()
+        return losses
+
+    def end(self, reason: Reason, done: int) -> None:
+        """Raise Stopped once the checkpoint is committed. Collective."""
+        self.checkpoints.wait()
+        seconds = self.stop.waited()
+        raise Stopped(
+            f"stopped by {reason.words} after step {done} of {self.settings.steps}, {seconds:.1f} s after it was told; "
+            "its checkpoint is saved",
+            reason.code,
+        )
+
+    def go_back(self, step: int) -> Losses:
+        """Go on from the newest checkpoint that has not trained on this step. Collective."""
+        self.checkpoints.wait()
+        give_up_after(self.guard.shared, step)
+        return losses_of(self.checkpoints.restore(), self.guard.shared)
+
+    def without_what_is_left_out(self, losses: Losses) -> Losses:
+        """Finish a roll back that was broken off: go back as long as a batch was trained on that is left out."""
+        while (step := self.guard.contradiction(losses)) is not None:
+            losses = self.go_back(step)
         return losses
 
     def saves_at(self, done: int) -> bool:
         """Whether a checkpoint is due after this many steps: the last step is always kept."""
         return done % self.settings.checkpoints.every == 0 or done == self.settings.steps
 
-    def step(self, step: int) -> Tensor:
-        """One optimizer step; this rank's mean loss, a scalar."""
+    def step(self, step: int, before: Losses) -> float | None:
+        """One optimizer step; the mean loss of its batch, None where the guard left it out. Collective."""
+        if not self.guard.opens(step):
+            return None
         for group in self.engine.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, step)
         self.engine.train()
         batch = self.order.batch(step)
         size, world = self.settings.micro_batch, dist.get_world_size()
         rounds = self.settings.global_batch // (size * world)
-        total = torch.zeros((), device=self.device)
+        parts: list[Tensor] = []
         for number in range(rounds):
             start = (number * world + dist.get_rank()) * size
-            loss = self.micro_step(batch, step, range(start, start + size))
-            total += loss / rounds
-        self.ema.update(step)
-        return total
+            loss = self.forward(batch, step, range(start, start + size))
+            parts.append(loss.detach())
+            if number == rounds - 1:
+                loss = self.guard.admit(step, loss, parts, before)
+            self.engine.backward(loss)
+            self.engine.step()  # DeepSpeed updates the weights at the last one of a step
+        if self.guard.applied(step, self.engine, before):
+            self.ema.update(step)
+        return self.guard.loss
 
-    def micro_step(self, batch: Any, step: int, places: range) -> Tensor:
-        """Forward and backward of one micro-batch; DeepSpeed updates the weights at the last one of a step."""
+    def forward(self, batch: Any, step: int, places: range) -> Tensor:
+        """The loss of one micro-batch, a scalar."""
+        seed_model(self.settings.seed, step, places.start)
         noisy, timesteps, text, noised = self.inputs(batch, step, places)
-        loss = self.objective.loss(self.engine(noisy, timesteps, text), noised)
-        self.engine.backward(loss)
-        self.engine.step()
-        return loss.detach()
+        return self.objective.loss(self.engine(noisy, timesteps, text), noised)
 
     def inputs(self, batch: Any, step: int, places: range) -> tuple[Tensor, Tensor, Tensor, Any]:
         """Noisy latents, timesteps and text of a micro-batch in the engine's precision, and what belongs to them."""
@@ -109,17 +143,11 @@ class Trainer:
         noisy, timesteps, text, _ = self.inputs(self.order.batch(0), 0, range(min(4, self.settings.global_batch)))
         return noisy, timesteps, text
 
-    def average(self, losses: list[Tensor]) -> list[float]:
-        """The mean of each step's loss over all ranks. Collective."""
-        stacked = torch.stack(losses)
-        dist.all_reduce(stacked)
-        means: list[float] = (stacked / dist.get_world_size()).tolist()
-        return means
-
-    def say(self, done: int, loss: float, rate: float) -> None:
-        """A progress line, from rank 0."""
+    def say(self, done: int, losses: Losses, rate: float) -> None:
+        """A progress line, from rank 0, with the last loss that there is."""
         if dist.get_rank():
             return
+        loss = next((loss for loss in reversed(losses) if loss is not None), math.nan)
         samples, left = rate * self.settings.global_batch, (self.settings.steps - done) / rate
         data = {"step": done, "steps": self.settings.steps, "loss": loss, "samples_per_second": samples}
         told = (done, self.settings.steps, loss, samples, left)

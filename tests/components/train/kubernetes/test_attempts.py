@@ -34,3 +34,20 @@ def test_training_is_finished_when_its_result_is_there(tmp_path: Path) -> None:
     assert not is_finished(str(tmp_path))
     (tmp_path / "result.json").write_text("{}")
     assert is_finished(str(tmp_path))
+
+
+STOPPED_AT_8 = Restart(attempt=1, reason="a notice", exit_code=143, step=8, free=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "step", "free"),
+    [(143, 16, True), (143, 8, False), (137, 16, False), (141, 16, False), (None, 16, False)],
+    ids=["stopped, and got on", "stopped at once", "killed", "lost its peers", "gone"],
+)
+def test_to_be_taken_away_costs_no_restart_where_training_got_on(code: int | None, step: int, free: bool) -> None:
+    assert Attempts(attempt=2, restarts=(STOPPED_AT_8,)).is_free(code, step) is free
+
+
+def test_only_restarts_that_were_not_free_are_used() -> None:
+    crashed = Restart(attempt=2, reason="pod a ended", exit_code=137, step=16)
+    assert Attempts(attempt=3, restarts=(STOPPED_AT_8, crashed)).used == 1

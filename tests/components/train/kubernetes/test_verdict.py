@@ -52,6 +52,7 @@ def test_a_pod_whose_init_container_failed_never_trained() -> None:
     assert has_ended(found) and not has_started(found)
 
 
+OUT_OF_TIME = End("m", 152, "", "1")
 KILLED, PEER, STOPPED = End("w", 137, "", "2"), End("m", 141, "", "1"), End("m", 143, "", "1")
 USERS, OURS, EVICTED = End("w", 2, "", "1"), End("w", 1, "", "1"), End("w", None, "Evicted", "")
 CASES: dict[str, tuple[list[End], PlatenError | None, bool, str]] = {
@@ -59,6 +60,8 @@ CASES: dict[str, tuple[list[End], PlatenError | None, bool, str]] = {
     "only the peer's end is known": ([PEER], None, False, "m"),
     "evicted": ([PEER, EVICTED], None, False, "w"),
     "stopped at a checkpoint": ([STOPPED, STOPPED], None, False, "m"),
+    "its time budget was used up": ([OUT_OF_TIME, OUT_OF_TIME], None, True, "m"),
+    "its time budget was used up, and a pod killed": ([OUT_OF_TIME, KILLED], None, False, "w"),
     "nothing is left of the pods": ([], None, False, ""),
     "the user's error": ([USERS, PEER], CorruptError("it is broken"), True, ""),
     "the user's error, its pod not yet ended": ([PEER], CorruptError("it is broken"), True, ""),

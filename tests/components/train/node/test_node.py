@@ -40,6 +40,8 @@ def test_a_node_is_what_the_operator_says(monkeypatch: pytest.MonkeyPatch) -> No
         ([1, 141, -15], 1),
         ([2, 141, -9], 2),
         ([143, 143], 143),
+        ([152, 152], 152),
+        ([152, -15], 152),  # one that torchrun ended after the other
         ([-15, -15], 143),  # told to stop before there was anything to save
         ([-6, -11], 134),
     ],
