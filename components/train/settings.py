@@ -57,6 +57,14 @@ class TrainSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _averaging_begins(self) -> TrainSettings:
+        if self.ema.start_step >= self.steps:
+            raise ValueError(
+                f"ema.start_step {self.ema.start_step} is not below steps {self.steps}; change one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pods_hold_the_ranks(self) -> TrainSettings:
         if self.job and self.job.nodes * self.job.processes_per_node != self.ranks:
             raise ValueError(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from platen.settings import Settings
+
+DECAY = 0.9999  # of the average, where settings say nothing
 
 
 class OptimizerSettings(Settings):
@@ -22,5 +24,23 @@ class OptimizerSettings(Settings):
 class EmaSettings(Settings):
     """The exponential moving average of the weights, which is what is exported."""
 
-    decay: float = Field(0.9999, ge=0, lt=1, description="weight of the past in an update, 0 to 1")
+    decay: float = Field(DECAY, ge=0, lt=1, description="weight of the past in an update, 0 to 1")
     warmup: bool = Field(True, description="start with a shorter average: decay at most (1 + step) / (10 + step)")
+    start_step: int = Field(
+        0, ge=0, description="optimizer steps after which averaging begins; until then the average is the weights"
+    )
+    sigma_rel: float | None = Field(
+        None,
+        gt=0,
+        le=0.28,
+        description="in place of decay: width of a power-function average as a share of training time, up to 0.28 "
+        "(arXiv 2312.02696; 0.05 to 0.2 are usual)",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_average(self) -> EmaSettings:
+        if self.sigma_rel is not None and self.decay != DECAY:
+            raise ValueError(
+                f"sigma_rel {self.sigma_rel} and decay {self.decay} are two ways to average; leave one of them out"
+            )
+        return self
