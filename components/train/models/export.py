@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 from transformers import CLIPTextModel
 
 from platen.components.train.models.unet import Denoiser, build_empty
+from platen.components.train.objectives.kinds import SCHEDULER
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.parallel.whole import load_whole
 from platen.errors import ExportError
@@ -67,6 +69,16 @@ def write_folder(model: Denoiser, state: dict[str, Tensor], base: Path, out: Pat
     trained.unet.save_pretrained(out / "unet")  # type: ignore[operator]
     if with_text_encoder:
         trained.text_encoder.save_pretrained(out / "text_encoder")  # type: ignore[union-attr, operator]
+
+
+def write_scheduler(config: dict[str, Any], base: Path, out: Path) -> None:
+    """The scheduler that samples from what was trained; nothing to do where it is the base's own."""
+    if config == json.loads((base / SCHEDULER).read_bytes()):
+        return
+    (out / SCHEDULER).write_text(json.dumps(config, indent=2) + "\n")
+    index = json.loads((out / "model_index.json").read_bytes())
+    index["scheduler"] = ["diffusers", config["_class_name"]]
+    (out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
 def compare(live: Tensor, out: Path, probe: Probe, with_text_encoder: bool, tolerance: float) -> float | str:

@@ -10,15 +10,15 @@ from pathlib import Path
 import deepspeed
 import torch
 import torch.distributed as dist
-from diffusers import DDPMScheduler
 
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import Order
 from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
-from platen.components.train.models.export import export
+from platen.components.train.models.export import export, write_scheduler
 from platen.components.train.models.unet import build_model, check_base, rank_device, read_weights
-from platen.components.train.objectives.diffusion import Objective
+from platen.components.train.objectives.kinds import SCHEDULER
+from platen.components.train.objectives.objective import build_objective
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.optimization.optimizers import build_optimizer
 from platen.components.train.parallel.masters import masters_of
@@ -52,6 +52,7 @@ def run(job: Job, desk: Path) -> None:
     out = Path(job.shared, EXPORT) if is_local(job.shared) else desk / EXPORT
     error = export(trainer.engine, trainer.ema, Path(job.base), out, trainer.probe(), job.settings.precision)
     if dist.get_rank() == 0:
+        write_scheduler(trainer.objective.process.scheduler, Path(job.base), out)
         told = {"zero": zero, "losses": losses, "began": began, "seconds": seconds, "export_error": error}
         publish(out, job.shared, told)
     dist.barrier()
@@ -99,13 +100,13 @@ def build(job: Job, desk: Path) -> Trainer:
         load_masters(masters, state)
     ema = Ema(masters, settings.ema)
     uri, stage = join(job.shared, "checkpoints"), settings.zero.stage
-    schedule = DDPMScheduler.from_pretrained(base / "scheduler")
+    schedule = json.loads((base / SCHEDULER).read_bytes())
     return Trainer(
         settings=settings,
         engine=engine,
         data=data,
         order=Order(len(data), settings.global_batch, settings.seed),
-        objective=Objective(settings.objective, schedule, settings.seed, settings.global_batch),
+        objective=build_objective(settings.objective, schedule, settings.seed, settings.global_batch),
         ema=ema,
         checkpoints=Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema),
         stop=StopFlag(),
