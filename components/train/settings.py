@@ -11,6 +11,7 @@ from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.objectives.settings import ObjectiveSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
 from platen.components.train.parallel.settings import ZeroSettings
+from platen.components.train.removed import refuse_removed
 from platen.settings import Settings
 
 
@@ -46,6 +47,12 @@ class TrainSettings(Settings):
     job: JobSettings | None = Field(
         None, description="train as a PyTorchJob on the cluster; null: on this machine", exclude=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _still_there(cls, values: object) -> object:
+        refuse_removed(values)
+        return values
 
     @model_validator(mode="after")
     def _batch_divides(self) -> TrainSettings:
