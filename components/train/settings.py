@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from platen.components.train.checkpoints.settings import CheckpointSettings
 from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.models.settings import LoraSettings
 from platen.components.train.objectives.settings import ObjectiveSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
 from platen.components.train.parallel.settings import ZeroSettings
@@ -36,6 +37,12 @@ class TrainSettings(Settings):
         False, description="recompute activations in the backward pass: less memory", exclude=True
     )
     seed: int = Field(0, ge=0, description="seed of sample order, noise and timesteps")
+    lora: LoraSettings | None = Field(
+        None, description="train low-rank adapters of the UNet in place of its weights; null: all of its weights"
+    )
+    compile: bool = Field(
+        False, description="compile the UNet with torch.compile (its first steps take minutes)", exclude=True
+    )
     objective: ObjectiveSettings = Field(ObjectiveSettings(), description="what a step minimises")
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer and its learning rate")
     ema: EmaSettings = Field(EmaSettings(), description="the average of the weights, which is what is exported")
