@@ -40,7 +40,10 @@ def chosen_kind(settings: ObjectiveSettings, config: dict[str, Any]) -> str:
     contradiction = settings.contradiction(kind)
     if contradiction:
         raise SettingsError("train.objective", contradiction, "see above")
-    (_check_flow if kind == "flow" else _check_diffusion)(settings, config, kind)
+    if kind == "flow":
+        _check_flow(settings, config)
+    else:
+        _check_diffusion(kind, config)
     return kind
 
 
@@ -51,7 +54,7 @@ def kind_of(config: dict[str, Any]) -> str | None:
     return PREDICTIONS.get(config.get("prediction_type", "epsilon"))
 
 
-def _check_flow(settings: ObjectiveSettings, config: dict[str, Any], kind: str) -> None:
+def _check_flow(settings: ObjectiveSettings, config: dict[str, Any]) -> None:
     if config.get("invert_sigmas"):
         raise InputError("scheduler: invert_sigmas is true. Accepted: false")
     if config.get("use_dynamic_shifting") and settings.shift is None:
@@ -59,7 +62,7 @@ def _check_flow(settings: ObjectiveSettings, config: dict[str, Any], kind: str) 
         raise SettingsError("train.objective.shift", problem, "a number above 0, such as 3 for 1024 x 1024 pixels")
 
 
-def _check_diffusion(settings: ObjectiveSettings, config: dict[str, Any], kind: str) -> None:
+def _check_diffusion(kind: str, config: dict[str, Any]) -> None:
     if kind_of(config) == "flow":
         raise SettingsError("train.objective.kind", f"{kind!r}, but the base's scheduler is one of flow", "auto, flow")
     if kind == "epsilon" and config.get("rescale_betas_zero_snr"):
