@@ -28,7 +28,7 @@ REMOVED = {
     "compressiontraining": _WHOLE,
     "quantizetraining": _WHOLE,
     "eigenvalue": _WHOLE,
-    "graphharvesting": "compile: true",
+    "graphharvesting": "compile: true, at ZeRO stages 0 to 2",
 }
 
 

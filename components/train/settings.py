@@ -41,7 +41,9 @@ class TrainSettings(Settings):
         None, description="train low-rank adapters of the UNet in place of its weights; null: all of its weights"
     )
     compile: bool = Field(
-        False, description="compile the UNet with torch.compile (its first steps take minutes)", exclude=True
+        False,
+        description="compile the UNet (torch.compile; ZeRO stage 0 to 2); its first steps take minutes",
+        exclude=True,
     )
     objective: ObjectiveSettings = Field(ObjectiveSettings(), description="what a step minimises")
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer and its learning rate")
@@ -67,6 +69,14 @@ class TrainSettings(Settings):
             raise ValueError(
                 f"global_batch {self.global_batch} is not divisible by ranks {self.ranks} x micro_batch "
                 f"{self.micro_batch}; change one of the three"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _compiles(self) -> TrainSettings:
+        if self.compile and self.zero.stage == 3:
+            raise ValueError(
+                "compile needs zero.stage 0, 1 or 2, not 3, which gathers layer by layer; change one of the two"
             )
         return self
 

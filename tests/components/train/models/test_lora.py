@@ -19,7 +19,7 @@ from tests.components.train.small_run import run, settings, weights
 
 pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
-CHOSEN = settings(steps=10, checkpoints={"every": 4, "keep": 2}, lora={"rank": 4, "alpha": 8.0})
+CHOSEN = settings(steps=10, checkpoints={"every": 4, "keep_last": 2}, lora={"rank": 4, "alpha": 8.0})
 PROBE = (torch.ones(1, 4, 8, 8), torch.tensor([500]), torch.ones(1, 4, 32))
 ADAPTER = "lora/pytorch_lora_weights.safetensors"
 
