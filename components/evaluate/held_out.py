@@ -49,8 +49,10 @@ class Denoiser:
 
     @property
     def predicts(self) -> str:
-        """What the network predicts: epsilon, v_prediction or sample."""
-        return str(self.scheduler.config["prediction_type"])
+        """What the network predicts: epsilon, v_prediction, sample or flow_prediction."""
+        config = self.pipeline.scheduler.config
+        flows = type(self.pipeline.scheduler).__name__.startswith("FlowMatch")
+        return "flow_prediction" if flows else str(config.get("prediction_type", "epsilon"))
 
     @torch.inference_mode()
     def losses(self, samples: Sequence[Sample]) -> Tensor:
@@ -63,16 +65,26 @@ class Denoiser:
     def _loss(self, latents: Tensor, text: Tensor, keys: Sequence[str], timestep: int) -> Tensor:
         noise = torch.stack([self._noise(latents.shape[1:], key, timestep) for key in keys]).to(latents)
         when = torch.full((len(keys),), timestep, device=latents.device)
-        noisy = self.scheduler.add_noise(latents, noise, when)
+        noisy = self._noisy(latents, noise, when)
         target = self._target(latents, noise, when)
         found: Tensor = self.pipeline.unet(noisy, when, encoder_hidden_states=text).sample
         return (found.double() - target.double()).square().mean(dim=(1, 2, 3))
+
+    def _noisy(self, latents: Tensor, noise: Tensor, when: Tensor) -> Tensor:
+        if self.predicts == "flow_prediction":
+            sigma = (when / self.scheduler.config["num_train_timesteps"]).view(-1, 1, 1, 1)
+            straight: Tensor = (1 - sigma) * latents + sigma * noise
+            return straight
+        noisy: Tensor = self.scheduler.add_noise(latents, noise, when)
+        return noisy
 
     def _target(self, latents: Tensor, noise: Tensor, when: Tensor) -> Tensor:
         if self.predicts == "epsilon":
             return noise
         if self.predicts == "sample":
             return latents
+        if self.predicts == "flow_prediction":
+            return noise - latents
         velocity: Tensor = self.scheduler.get_velocity(latents, noise, when)
         return velocity
 

@@ -8,10 +8,12 @@ from pydantic import Field, model_validator
 
 from platen.components.train.checkpoints.settings import CheckpointSettings
 from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.models.settings import LoraSettings
 from platen.components.train.objectives.settings import ObjectiveSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.rank.settings import GuardSettings, StopSettings
+from platen.components.train.removed import refuse_removed
 from platen.settings import Settings
 
 
@@ -39,6 +41,14 @@ class TrainSettings(Settings):
         False, description="the same bits each time on the same machines; slower on GPUs", exclude=True
     )
     seed: int = Field(0, ge=0, description="seed of sample order, noise and timesteps")
+    lora: LoraSettings | None = Field(
+        None, description="train low-rank adapters of the UNet in place of its weights; null: all of its weights"
+    )
+    compile: bool = Field(
+        False,
+        description="compile the UNet (torch.compile; ZeRO stage 0 to 2); its first steps take minutes",
+        exclude=True,
+    )
     objective: ObjectiveSettings = Field(ObjectiveSettings(), description="what a step minimises")
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer and its learning rate")
     ema: EmaSettings = Field(EmaSettings(), description="the average of the weights, which is what is exported")
@@ -56,12 +66,34 @@ class TrainSettings(Settings):
         None, description="train as a PyTorchJob on the cluster; null: on this machine", exclude=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _still_there(cls, values: object) -> object:
+        refuse_removed(values)
+        return values
+
     @model_validator(mode="after")
     def _batch_divides(self) -> TrainSettings:
         if self.global_batch % (self.ranks * self.micro_batch):
             raise ValueError(
                 f"global_batch {self.global_batch} is not divisible by ranks {self.ranks} x micro_batch "
                 f"{self.micro_batch}; change one of the three"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _compiles(self) -> TrainSettings:
+        if self.compile and self.zero.stage == 3:
+            raise ValueError(
+                "compile needs zero.stage 0, 1 or 2, not 3, which gathers layer by layer; change one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _averaging_begins(self) -> TrainSettings:
+        if self.ema.start_step >= self.steps:
+            raise ValueError(
+                f"ema.start_step {self.ema.start_step} is not below steps {self.steps}; change one of the two"
             )
         return self
 

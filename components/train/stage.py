@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from platen.components.train.job import EXPORT, RESULT, write_job
+from platen.components.train.models.settings import check_captions
 from platen.components.train.node.local import run_here
+from platen.components.train.objectives.kinds import check_objective
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.rank.incidents import read_incidents
 from platen.components.train.settings import TrainSettings
@@ -23,6 +25,8 @@ LAST = 50  # steps over which the last loss is averaged: a single step's is most
 
 def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     """Run the training processes, then take over their export and its history."""
+    check_objective(settings.objective, inputs["base"])
+    check_captions(settings.lora, as_tokens=inputs["encoded"].manifest.facts.get("text") == "tokens")
     if read_result(place.shared) is None:
         launcher(settings)(write_job(settings, inputs, place.shared), settings, place)
     result = read_result(place.shared)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from platen.components.train.optimization.decay import decay_at
 from platen.components.train.optimization.settings import EmaSettings
 from platen.components.train.parallel.masters import Masters
 from platen.components.train.parallel.whole import gather
@@ -44,11 +45,3 @@ class Ema:
         Raises ExportError where the ranks together do not hold one number for each number that is trained.
         """
         return gather(self.masters, self.flats)
-
-
-def decay_at(settings: EmaSettings, step: int) -> float:
-    """Weight of the past in the update after a step (from 0).
-
-    The warm-up keeps the first steps from being averaged with the start.
-    """
-    return min(settings.decay, (1 + step) / (10 + step)) if settings.warmup else settings.decay

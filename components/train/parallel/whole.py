@@ -15,8 +15,8 @@ from platen.errors import ExportError
 
 
 def whole_count(model: nn.Module) -> int:
-    """Elements of all parameters of a model, split or not, counted once."""
-    return sum(whole_shape(parameter).numel() for parameter in model.parameters())
+    """Elements of all parameters of a model that are trained, split or not, counted once."""
+    return sum(whole_shape(parameter).numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def whole_shape(parameter: nn.Parameter) -> torch.Size:

@@ -10,15 +10,16 @@ from pathlib import Path
 import deepspeed
 import torch
 import torch.distributed as dist
-from diffusers import DDPMScheduler
 
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import Order
 from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
-from platen.components.train.models.export import export
+from platen.components.train.models.export import export, write_scheduler
+from platen.components.train.models.prepare import prepare
 from platen.components.train.models.unet import build_model, check_base, rank_device, read_weights
-from platen.components.train.objectives.diffusion import Objective
+from platen.components.train.objectives.kinds import SCHEDULER
+from platen.components.train.objectives.objective import build_objective
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.optimization.optimizers import build_optimizer
 from platen.components.train.parallel.masters import masters_of
@@ -55,8 +56,9 @@ def run(job: Job, desk: Path) -> None:
     losses = trainer.train(done)
     seconds = time.monotonic() - started
     out = Path(job.shared, EXPORT) if is_local(job.shared) else desk / EXPORT
-    error = export(trainer.engine, trainer.ema, Path(job.base), out, trainer.probe(), job.settings.precision)
+    error = export(trainer.engine, trainer.ema, Path(job.base), out, trainer.probe(), job.settings)
     if dist.get_rank() == 0:
+        write_scheduler(trainer.objective.process.scheduler, Path(job.base), out)
         told = {"zero": zero, "losses": losses, "began": began, "seconds": seconds, "export_error": error}
         publish(out, job.shared, told)
     dist.barrier()
@@ -96,26 +98,25 @@ def build(job: Job, desk: Path) -> Trainer:
     config = engine_config(settings)
     state = read_weights(base, with_text_encoder=trains_text) if dist.get_rank() == 0 else None
     model = build_model(base, config, state, with_text_encoder=trains_text)
-    if settings.gradient_checkpointing:
-        model.unet.enable_gradient_checkpointing()  # type: ignore[operator]
-    if settings.zero.stage == 3:
+    prepare(model, settings)
+    if settings.zero.stage == 3 and not settings.lora:  # a bundle is let go before its adapters have their gradients
         bundle_small_modules(model)
     engine, *_ = deepspeed.initialize(model=model, optimizer=build_optimizer(settings.optimizer, model), config=config)
     watch_plain_optimizer(engine.optimizer)
     masters = masters_of(engine)
-    if settings.precision != "fp32":
+    if settings.precision != "fp32" and not settings.lora:
         load_masters(masters, state)
     ema = Ema(masters, settings.ema)
     uri, stage = join(job.shared, "checkpoints"), settings.zero.stage
     checkpoints = Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema)
     order = Order(len(data), settings.global_batch, settings.seed)
-    schedule = DDPMScheduler.from_pretrained(base / "scheduler")
+    schedule = json.loads((base / SCHEDULER).read_bytes())
     return Trainer(
         settings=settings,
         engine=engine,
         data=data,
         order=order,
-        objective=Objective(settings.objective, schedule, settings.seed, settings.global_batch),
+        objective=build_objective(settings.objective, schedule, settings.seed, settings.global_batch),
         ema=ema,
         checkpoints=checkpoints,
         stop=StopFlag(settings.stop),

@@ -16,7 +16,7 @@ from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import Order
 from platen.components.train.job import Stopped
 from platen.components.train.models.export import Probe
-from platen.components.train.objectives.diffusion import Objective
+from platen.components.train.objectives.objective import Objective
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.rank.deterministic import seed_model

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 import torch
-from diffusers import DDPMScheduler
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
 
 from platen.components.evaluate.held_out import Denoiser, measure
 from platen.components.evaluate.pictures import HELD_OUT, choose_rows, read_real
@@ -57,6 +57,18 @@ def test_the_target_is_what_the_scheduler_says_is_predicted(model_of, samples):
     assert noise._target(latents, extra, when) is extra
     assert sample._target(latents, extra, when) is latents
     assert torch.allclose(velocity._target(latents, extra, when), share.sqrt() * extra - (1 - share).sqrt() * latents)
+
+
+def test_a_flow_goes_straight_from_latents_to_noise(tiny_model, samples, tmp_path):
+    folder = shutil.copytree(tiny_model.path, tmp_path / "flow")
+    solver = DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, steps_offset=1)
+    solver.save_pretrained(folder / "scheduler")
+    index = (folder / "model_index.json").read_text().replace("DDIMScheduler", "DPMSolverMultistepScheduler")
+    (folder / "model_index.json").write_text(index)
+    denoiser = Denoiser(folder, 2, 0, "cpu")
+    latents, noise, when = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8), torch.tensor([250])
+    assert torch.allclose(denoiser._noisy(latents, noise, when), 0.75 * latents + 0.25 * noise)
+    assert torch.equal(denoiser._target(latents, noise, when), noise - latents)
 
 
 def test_the_loss_of_a_picture_depends_on_no_other(tiny_model, samples):

@@ -20,15 +20,22 @@ from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 SAMPLES = 50
 
 
-def write_encoded(folder: Path, samples: int = SAMPLES, shards: int = 2) -> None:
+def write_encoded(folder: Path, samples: int = SAMPLES, shards: int = 2, width: int | None = 16) -> None:
+    """Captions of 4 tokens: embeddings of a width, or ids where there is none."""
     rng = np.random.default_rng(0)
+
+    def text(count: int) -> np.ndarray:
+        if width is None:
+            return rng.integers(1, 20, size=(count, 4), dtype=np.int32)
+        return rng.normal(size=(count, 4, width)).astype(np.float32)
+
     for part in ("latents", "text"):
         (folder / part).mkdir(parents=True)
-    np.save(folder / "unconditional.npy", rng.normal(size=(1, 4, 16)).astype(np.float32))
+    np.save(folder / "unconditional.npy", text(1))
     for shard in range(shards):
         count = samples // shards
         np.save(folder / "latents" / f"{shard:05d}.npy", rng.normal(size=(count, 4, 8, 8)).astype(np.float32))
-        np.save(folder / "text" / f"{shard:05d}.npy", rng.normal(size=(count, 4, 16)).astype(np.float32))
+        np.save(folder / "text" / f"{shard:05d}.npy", text(count))
         rows = [Row(key=f"{shard}-{place}", caption="", split="train") for place in range(count)]
         write_index(folder, f"{shard:05d}", rows)
 

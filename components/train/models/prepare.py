@@ -1,0 +1,20 @@
+"""What settings ask of a loaded model before DeepSpeed takes it over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from platen.components.train.models.lora import add_adapters
+from platen.components.train.models.unet import Denoiser
+from platen.components.train.settings import TrainSettings
+
+
+def prepare(model: Denoiser, settings: TrainSettings) -> None:
+    """Set what is trained of a model, and how it computes; the names of its weights stay, but for those of adapters."""
+    unet: Any = model.unet
+    if settings.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+    if settings.lora:
+        add_adapters(model, settings.lora, settings.seed)
+    if settings.compile:
+        unet.compile()

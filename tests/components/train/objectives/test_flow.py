@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+
+from platen.components.train.objectives.flow import Flow, matching, shifted
+
+BETAS: dict[str, Any] = {"_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
+
+
+def saved(scheduler: FlowMatchEulerDiscreteScheduler) -> dict[str, Any]:
+    return dict(json.loads(scheduler.to_json_string()))
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_the_way_to_noise_is_diffusers(shift: float) -> None:
+    """Noise levels, timesteps and noisy latents are FlowMatchEulerDiscreteScheduler's, wherever both have one."""
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+    latents, noise = torch.randn(3, 4, 8, 8), torch.randn(3, 4, 8, 8)
+    positions = torch.tensor([0.001, 0.5, 1.0], dtype=torch.float64)
+    noisy, timesteps, target, weight = Flow(saved(scheduler), None).at(latents, noise, positions)
+    theirs = scheduler.timesteps[[999, 500, 0]]
+    assert timesteps.allclose(theirs)
+    assert noisy.allclose(scheduler.scale_noise(latents, theirs, noise), atol=1e-6)
+    assert target.equal(noise - latents)
+    assert weight.equal(torch.ones(3))
+
+
+def test_the_shift_is_the_paper_s() -> None:
+    """arXiv 2403.03206, equation 23: √(m/n) t / (1 + (√(m/n) - 1) t), from n to m pixels."""
+    root = math.sqrt(1024**2 / 512**2)
+    sigmas = torch.linspace(0, 1, 11)
+    assert shifted(sigmas, root).allclose(root * sigmas / (1 + (root - 1) * sigmas))
+    assert shifted(sigmas, 1.0).equal(sigmas)
+
+
+def sample(config: dict[str, Any], steps: int, spread: float, mean: float) -> Tensor:
+    """Samples from the scheduler of an export, the model being the true velocity of normal data."""
+    scheduler: Any = getattr(diffusers, config["_class_name"]).from_config(config)
+    scheduler.set_timesteps(steps)
+    latents = torch.randn(4000, 1, generator=torch.Generator().manual_seed(0))
+    for timestep in scheduler.timesteps:
+        sigma = float(timestep) / 1000
+        variance = (1 - sigma) ** 2 * spread**2 + sigma**2
+        off = latents - (1 - sigma) * mean
+        clean = mean + (1 - sigma) * spread**2 / variance * off
+        latents = scheduler.step(sigma / variance * off - clean, timestep, latents).prev_sample
+    return latents
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_what_is_exported_samples_the_data(shift: float) -> None:
+    found = sample(matching(BETAS, shift), 50, spread=0.5, mean=2.0)
+    assert found.mean() == pytest.approx(2.0, abs=0.03)
+    assert found.std() == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_exported_solver_is_one_that_diffusers_reads() -> None:
+    config = matching(BETAS, 3.0)
+    read = DPMSolverMultistepScheduler.from_config(config)
+    assert config["_class_name"] == "DPMSolverMultistepScheduler"
+    assert (read.config.prediction_type, read.config.flow_shift) == ("flow_prediction", 3.0)
+
+
+def test_a_flow_of_ones_own_is_kept_but_for_a_shift_that_is_set() -> None:
+    own = saved(FlowMatchEulerDiscreteScheduler(shift=2.0, use_dynamic_shifting=True))
+    assert matching(own, None) == own
+    assert matching(own, 3.0) == {**own, "shift": 3.0, "use_dynamic_shifting": False}
+    assert matching(matching(BETAS, 1.0), 3.0) == matching(BETAS, 3.0) | {"use_dynamic_shifting": False}
