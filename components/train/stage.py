@@ -23,7 +23,7 @@ LAST = 50  # steps over which the last loss is averaged: a single step's is most
 def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     """Run the training processes, then take over their export and its history."""
     if read_result(place.shared) is None:
-        launcher(settings)(write_job(settings, inputs, place.shared), settings, place)
+        launcher(settings)(write_job(settings, inputs, place.shared, place.workspace), settings, place)
     result = read_result(place.shared)
     if result is None:
         raise ProcessError(f"training ended well, but left no {RESULT} in {place.shared}")
@@ -74,11 +74,12 @@ def link(path: Path, new: Path) -> None:
 
 
 def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> None:
-    """Durations, after which steps attempts went on, how the model was split; the rate is that of the last attempt."""
+    """What was measured, after which steps attempts went on, how the model was split; the rate is the last attempt's."""
     *_, last = began = result["began"]
     seconds = result["seconds"]
     rate = (settings.steps - last) * settings.global_batch / seconds
     place.observe(train_seconds=seconds, samples_per_second=rate, resumed_after=began[1:], zero=result["zero"])
+    place.observe(measured=result["measured"])
 
 
 def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:

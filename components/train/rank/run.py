@@ -16,6 +16,8 @@ from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import Order
 from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
+from platen.components.train.measure.flops import sample_flops
+from platen.components.train.measure.meter import Meter
 from platen.components.train.models.export import export
 from platen.components.train.models.unet import build_model, check_base, rank_device, read_weights
 from platen.components.train.objectives.diffusion import Objective
@@ -53,6 +55,7 @@ def run(job: Job, desk: Path) -> None:
     error = export(trainer.engine, trainer.ema, Path(job.base), out, trainer.probe(), job.settings.precision)
     if dist.get_rank() == 0:
         told = {"zero": zero, "losses": losses, "began": began, "seconds": seconds, "export_error": error}
+        told["measured"] = trainer.meter.summary()
         publish(out, job.shared, told)
     dist.barrier()
 
@@ -109,5 +112,6 @@ def build(job: Job, desk: Path) -> Trainer:
         ema=ema,
         checkpoints=Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema),
         stop=StopFlag(),
+        meter=Meter(job, desk, device, lambda: sample_flops(base, data)),
         device=device,
     )

@@ -14,6 +14,7 @@ from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import Order
 from platen.components.train.job import Stopped
+from platen.components.train.measure.meter import CHECKPOINT, COMMUNICATION, DATA, Meter
 from platen.components.train.models.export import Probe
 from platen.components.train.objectives.diffusion import Objective
 from platen.components.train.optimization.ema import Ema
@@ -37,6 +38,7 @@ class Trainer:
     ema: Ema
     checkpoints: Checkpoints
     stop: StopFlag
+    meter: Meter
     device: torch.device
 
     def train(self, losses: list[float]) -> list[float]:
@@ -48,22 +50,29 @@ class Trainer:
         first, started = len(losses), time.monotonic()
         pending: list[Tensor] = []
         self.stop.listen()
+        self.meter.begin(self.ema, first)
         for step in range(first, self.settings.steps):
+            self.meter.step(step)
             pending.append(self.step(step))
             done = step + 1
-            stops = self.stop.agreed()
+            with self.meter.waiting(COMMUNICATION):
+                stops = self.stop.agreed()
             saves = stops or self.saves_at(done)
             if saves or done % self.settings.log_every == 0:
                 losses += self.average(pending)
                 pending = []
                 self.say(done, losses[-1], (done - first) / (time.monotonic() - started))
-            self.checkpoints.advance()
-            if saves:
-                self.checkpoints.save({"losses": losses})
+                self.meter.tell(losses, saves=saves)
+            with self.meter.waiting(CHECKPOINT):
+                self.checkpoints.advance()
+                if saves:
+                    self.checkpoints.save({"losses": losses})
             if stops:
                 self.checkpoints.wait()
                 raise Stopped(f"stopped by SIGTERM after step {done} of {self.settings.steps}; its checkpoint is saved")
-        self.checkpoints.wait()
+        with self.meter.waiting(CHECKPOINT):
+            self.checkpoints.wait()
+        self.meter.end(losses)
         self.stop.ignore()
         return losses
 
@@ -98,7 +107,8 @@ class Trainer:
     def inputs(self, batch: Any, step: int, places: range) -> tuple[Tensor, Tensor, Tensor, Any]:
         """Noisy latents, timesteps and text of a micro-batch in the engine's precision, and what belongs to them."""
         dtype = DTYPES[self.settings.precision]
-        arrays = self.data.read(batch[places.start : places.stop])
+        with self.meter.waiting(DATA):
+            arrays = self.data.read(batch[places.start : places.stop])
         latents, text = (torch.from_numpy(array).to(self.device) for array in arrays)
         noised = self.objective.noise(latents.float(), step, places)
         text[noised.dropped] = torch.from_numpy(self.data.unconditional).to(text)
