@@ -79,8 +79,8 @@ class Report:
             told = self._told(mean, losses, self._straggler(ranks))
             self.metrics.tell(mean, told)
             self._draw(told, losses[len(losses) - mean.steps :])
-        if self.scalars and write:
-            self.scalars.save()
+        if self.scalars:
+            self.scalars.save() if write else self.scalars.flush()
 
     def _told(self, mean: Window, losses: Sequence[float], straggler: Straggler | None) -> Told:
         return Told(

@@ -163,6 +163,7 @@ def environment(settings: TrainSettings) -> dict[str, str]:
     """What the ranks need to be told by environment: threads, DeepSpeed's accelerator, where ninja is."""
     scripts = str(Path(sys.executable).parent)
     return {
+        "KINETO_LOG_LEVEL": "6",  # a trace says nothing of its own
         "OMP_NUM_THREADS": str(settings.threads),
         "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
         "PYTHONUNBUFFERED": "1",
