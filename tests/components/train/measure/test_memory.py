@@ -5,19 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from platen.components.train.measure.memory import StepPeak, bytes_by_part, highest
-
-
-class Average:
-    """Of one weight."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.slices = [parameter.detach().clone() for parameter in model.parameters()]
-
-    def state(self) -> list[Tensor]:
-        return self.slices
+from platen.components.train.optimization.ema import Ema
+from platen.components.train.optimization.settings import EmaSettings
+from platen.components.train.parallel.masters import Whole
 
 
 def test_every_byte_belongs_to_one_part() -> None:
@@ -25,7 +18,8 @@ def test_every_byte_belongs_to_one_part() -> None:
     optimizer = torch.optim.Adam(model.parameters())
     model(torch.ones(1, 100)).sum().backward()
     optimizer.step()
-    found = bytes_by_part(SimpleNamespace(module=model, optimizer=optimizer), Average(model))
+    ema = Ema(Whole(SimpleNamespace(module=model, optimizer=optimizer)), EmaSettings())
+    found = bytes_by_part(ema)
     moments, count = 2 * 4000, 4
     assert found == {"parameters": 4000, "ema": 4000, "optimizer": moments + count, "gradients": 4000}
 
