@@ -74,7 +74,7 @@ def link(path: Path, new: Path) -> None:
 
 
 def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> None:
-    """What was measured, after which steps attempts went on, how the model was split; the rate is the last attempt's."""
+    """What was measured, where attempts went on, how the model was split; the rate is that of the last attempt."""
     *_, last = began = result["began"]
     seconds = result["seconds"]
     rate = (settings.steps - last) * settings.global_batch / seconds

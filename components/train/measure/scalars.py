@@ -34,7 +34,7 @@ class Scalars:
         self._folder = Path(self._uri) if is_local(self._uri) else desk / TENSORBOARD
         with self._saving():
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._writer = EventsWriter(str(self._folder / "events"), f".{os.getpid()}")
+            self._writer = EventsWriter(str(self._folder / "events"), f".{os.getpid()}.{first}")
             self._write(first + 1, session_log=SessionLog(status=SessionLog.START))
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
