@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.models.unet import build_empty
+from platen.telemetry import log
 
 TERA = 1e12
 BACKWARD = 2  # a backward pass takes twice the products of a forward pass
@@ -31,12 +32,19 @@ PEAKS = {
 SIZE, TRIES = 512, 5  # of the product that a CPU is tried with
 
 
-def sample_flops(base: Path, data: Encoded) -> int:
-    """Floating-point operations of training on one sample, whose shape is that of the first."""
+def sample_flops(base: Path, data: Encoded) -> int | None:
+    """Floating-point operations of training on one sample, whose shape is that of the first.
+
+    None, with a warning, for a model that cannot run on the meta device: that is no reason not to train.
+    """
     latents, text = data.read(np.zeros(1, dtype=int))
-    with torch.device("meta"):
-        model = build_empty(base, with_text_encoder=text.ndim == 2)
-    return flops_of(model, latents, text)
+    try:
+        with torch.device("meta"):
+            model = build_empty(base, with_text_encoder=text.ndim == 2)
+        return flops_of(model, latents, text)
+    except (NotImplementedError, RuntimeError) as error:
+        log.warning("train: no MFU, the model's arithmetic cannot be counted: %s", error)
+        return None
 
 
 def flops_of(model: nn.Module, latents: np.ndarray, text: np.ndarray) -> int:

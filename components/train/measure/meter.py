@@ -42,7 +42,7 @@ class Meter:
         flops: Counts those of a sample; asked on rank 0.
     """
 
-    def __init__(self, job: Job, desk: Path, device: torch.device, flops: Callable[[], int]) -> None:
+    def __init__(self, job: Job, desk: Path, device: torch.device, flops: Callable[[], int | None]) -> None:
         self._job, self._desk, self._device, self._flops = job, desk, device, flops
         self._group = dist.new_group(backend="gloo")  # a GPU need not be waited for
         self._clock = Clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from platen.components.train.settings import TrainSettings
 from platen.manifest import Json
 from platen.telemetry import log
 
+Losses = Sequence[float | None]
+
 
 @dataclass
 class Report:
@@ -32,7 +35,7 @@ class Report:
         ledger: Of all attempts.
         metrics: For Prometheus.
         scalars: For TensorBoard; None where it is off.
-        flops: Of a sample, forward and backward.
+        flops: Of a sample, forward and backward; None where they are not known.
         peak: FLOP/s of a rank's device; None where it is not known.
     """
 
@@ -41,7 +44,7 @@ class Report:
     ledger: Ledger
     metrics: Metrics
     scalars: Scalars | None
-    flops: int
+    flops: int | None
     peak: float | None
     links: list[Link] = field(default_factory=list)
     total: Window = field(default_factory=Window)
@@ -62,13 +65,13 @@ class Report:
             told = (one, other, link.rate / 1e6, link.median / 1e6)
             log.warning("the link between %s and %s is slow: %.0f MB/s, others %.0f MB/s", *told)
 
-    def tell(self, ranks: Sequence[Window], memory: dict[str, int], losses: Sequence[float], *, write: bool) -> None:
+    def tell(self, ranks: Sequence[Window], memory: dict[str, int], losses: Losses, *, write: bool) -> None:
         """Tell what a window of each rank says.
 
         Args:
             ranks: The window of each rank.
             memory: Bytes by part, of the rank that holds most of each.
-            losses: Of all steps done; those of the window last.
+            losses: Of all steps done; those of the window last. None for a step that was skipped.
             write: Bring files to where they are read, and do not wait until it is due.
         """
         mean = mean_of(ranks)
@@ -78,14 +81,14 @@ class Report:
         if mean.steps:  # after the last step nothing but its checkpoint was waited for
             told = self._told(mean, losses, self._straggler(ranks))
             self.metrics.tell(mean, told)
-            self._draw(told, losses[len(losses) - mean.steps :])
+            self._draw(told, losses[-mean.steps :])
         if self.scalars:
             self.scalars.save() if write else self.scalars.flush()
 
-    def _told(self, mean: Window, losses: Sequence[float], straggler: Straggler | None) -> Told:
+    def _told(self, mean: Window, losses: Losses, straggler: Straggler | None) -> Told:
         return Told(
             step=len(losses),
-            loss=losses[-1],
+            loss=next((loss for loss in reversed(losses) if loss is not None), math.nan),
             samples_per_second=self._rate(mean),
             shares=shares(mean),
             mfu=self._mfu(mean),
@@ -96,7 +99,7 @@ class Report:
             straggler=straggler,
         )
 
-    def _draw(self, told: Told, losses: Sequence[float]) -> None:
+    def _draw(self, told: Told, losses: Losses) -> None:
         if self.scalars is None:
             return
         first = told.step - len(losses)
@@ -122,7 +125,7 @@ class Report:
         return self.settings.global_batch * window.steps / window.training if window.training else 0.0
 
     def _mfu(self, window: Window) -> float | None:
-        if self.peak is None:
+        if self.flops is None or self.peak is None:
             return None
         return self.flops * self._rate(window) / (self.peak * self.settings.ranks)
 

@@ -42,10 +42,11 @@ class Scalars:
         found = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._write(step, summary=Summary(value=found))
 
-    def add_row(self, name: str, first: int, values: Sequence[float]) -> None:
-        """A value for each of some steps in a row, the first of them `first`."""
+    def add_row(self, name: str, first: int, values: Sequence[float | None]) -> None:
+        """A value for each of some steps in a row, the first of them `first`; None for one that has none."""
         for step, value in enumerate(values, first):
-            self.add(step, {name: value})
+            if value is not None:
+                self.add(step, {name: value})
 
     def flush(self) -> None:
         """Bring what was written to the node's disk."""
