@@ -37,6 +37,10 @@ class Report:
         scalars: For TensorBoard; None where it is off.
         flops: Of a sample, forward and backward; None where they are not known.
         peak: FLOP/s of a rank's device; None where it is not known.
+        links: Those that are slow.
+        total: All windows of this attempt, in the mean of all ranks.
+        memory: Bytes by part, of the rank that holds most of each.
+        slow: In how many windows a rank was waited for: rank, node, and what took it longer.
     """
 
     settings: TrainSettings
@@ -49,7 +53,7 @@ class Report:
     links: list[Link] = field(default_factory=list)
     total: Window = field(default_factory=Window)
     memory: dict[str, int] = field(default_factory=dict)
-    slow: Counter[Straggler] = field(default_factory=Counter)
+    slow: Counter[tuple[int, str, str]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         chosen = self.settings.measure
@@ -114,7 +118,7 @@ class Report:
             self._last = None
             return None
         found = Straggler(slow.rank, self.nodes[slow.rank], slow.part, round(slow.share, 3))
-        self.slow[Straggler(found.rank, found.node, found.part, 0.0)] += 1
+        self.slow[found.rank, found.node, found.part] += 1
         if self._last is None or self._last.rank != found.rank:
             told = (found.rank, found.node, 100 * found.share, found.part)
             log.warning("rank %d on %s is slow: the others wait for it %.0f %% of a step (its %s)", *told)
@@ -150,7 +154,8 @@ class Report:
             "memory_bytes": self.memory,
             "cost_usd": money and money.so_far,
             "stragglers": [
-                {"rank": of.rank, "node": of.node, "part": of.part, "windows": n} for of, n in self.slow.items()
+                {"rank": rank, "node": node, "part": part, "windows": windows}
+                for (rank, node, part), windows in self.slow.items()
             ],
             "slow_links": [self._link(link) for link in self.links],
         }
