@@ -14,12 +14,13 @@ from pydantic import BaseModel, ValidationError
 
 from platen.components.train.settings import TrainSettings
 from platen.errors import CorruptError, InputError, PlatenError, revive
-from platen.manifest import canonical
+from platen.manifest import canonical, sha256
 from platen.settings import everything
 from platen.stage import Folder
 from platen.storage import join, store_for
 
 JOB, ERROR, RESULT, EXPORT, BEGAN = "job.json", "error.json", "result.json", "export", "began.json"
+RECORDS = "measured"  # folder of the workspace; it stays when the shared place goes
 CHECKPOINTS, CHECKPOINT = "checkpoints", "checkpoint.json"  # their folder; the index of one: without it there is none
 
 # What a training pod, and each of its ranks, ends with. 128 + n: killed by signal n.
@@ -37,22 +38,27 @@ class Stopped(Exception):  # noqa: N818 - not a fault
 
 
 class Job(BaseModel):
-    """`job.json`: settings, where the inputs lie and which digests they must have, the place for unfinished work."""
+    """`job.json`: settings, where the inputs lie and which digests they must have, the place for unfinished work.
+
+    `records` gets what stays of the run's measurements: event files and traces.
+    """
 
     settings: TrainSettings
     encoded: str
     base: str
     shared: str
+    records: str
     digests: dict[str, str] = {}
 
 
-def write_job(settings: TrainSettings, inputs: Mapping[str, Folder], shared: str) -> str:
+def write_job(settings: TrainSettings, inputs: Mapping[str, Folder], shared: str, workspace: str) -> str:
     """Write the job to its shared place; its URI."""
     job = Job(
         settings=settings,
         encoded=absolute(inputs["encoded"].uri),
         base=absolute(inputs["base"].uri),
         shared=absolute(shared),
+        records=join(absolute(workspace), RECORDS, run_id(shared)),
         digests={name: folder.digest for name, folder in inputs.items()},
     )
     uri = join(job.shared, JOB)
@@ -63,6 +69,7 @@ def write_job(settings: TrainSettings, inputs: Mapping[str, Folder], shared: str
 def encode(job: Job) -> bytes:
     """The job as JSON; its settings with what is not part of the model's identity, but for how to launch it."""
     settings = everything(job.settings)
+    settings["measure"]["port"] = job.settings.metrics_port  # what null stands for depends on how it is launched
     del settings["job"]
     return canonical({**job.model_dump(exclude={"settings"}), "settings": settings})
 
@@ -77,6 +84,11 @@ def read_job(uri: str) -> Job:
     except ValidationError as error:
         fault = error.errors()[0]
         raise CorruptError(f"{uri}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+
+
+def run_id(shared: str) -> str:
+    """One short name for the training that works at a shared place, whoever asks."""
+    return sha256(absolute(shared).encode())[:16]
 
 
 def absolute(uri: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from platen.components.train.checkpoints.settings import CheckpointSettings
 from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.measure.settings import POD_METRICS_PORT, MeasureSettings
 from platen.components.train.models.settings import LoraSettings
 from platen.components.train.objectives.settings import ObjectiveSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
@@ -62,6 +63,9 @@ class TrainSettings(Settings):
     guard: GuardSettings = Field(GuardSettings(), description="what is done about a batch that would spoil the model")
     stop: StopSettings = Field(StopSettings(), description="what has training save and end early", exclude=True)
     log_every: int = Field(50, ge=1, description="steps between two progress lines", exclude=True)
+    measure: MeasureSettings = Field(
+        MeasureSettings(), description="what is told of a running training, and where", exclude=True
+    )
     job: JobSettings | None = Field(
         None, description="train as a PyTorchJob on the cluster; null: on this machine", exclude=True
     )
@@ -71,6 +75,13 @@ class TrainSettings(Settings):
     def _still_there(cls, values: object) -> object:
         refuse_removed(values)
         return values
+
+    @property
+    def metrics_port(self) -> int | None:
+        """Where rank 0 serves its metrics; None: nowhere."""
+        if self.measure.port is None:
+            return POD_METRICS_PORT if self.job else None
+        return self.measure.port or None
 
     @model_validator(mode="after")
     def _batch_divides(self) -> TrainSettings:

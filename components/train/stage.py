@@ -28,7 +28,7 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     check_objective(settings.objective, inputs["base"])
     check_captions(settings.lora, as_tokens=inputs["encoded"].manifest.facts.get("text") == "tokens")
     if read_result(place.shared) is None:
-        launcher(settings)(write_job(settings, inputs, place.shared), settings, place)
+        launcher(settings)(write_job(settings, inputs, place.shared, place.workspace), settings, place)
     result = read_result(place.shared)
     if result is None:
         raise ProcessError(f"training ended well, but left no {RESULT} in {place.shared}")
@@ -81,13 +81,13 @@ def link(path: Path, new: Path) -> None:
 
 
 def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> None:
-    """Durations, where attempts went on, how the model was split, what was left out; the rate is the last attempt's."""
+    """What was measured, how often it began, how it was split, what was left out; the rate is the last attempt's."""
     *_, last = began = result["began"]
     seconds = result["seconds"]
     rate = (settings.steps - last) * settings.global_batch / seconds
     left_out = [incident.model_dump(mode="json") for incident in read_incidents(place.shared).values()]
     place.observe(train_seconds=seconds, samples_per_second=rate, resumed_after=began[1:])
-    place.observe(zero=result["zero"], left_out=left_out)
+    place.observe(zero=result["zero"], left_out=left_out, measured=result["measured"])
 
 
 def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:

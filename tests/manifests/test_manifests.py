@@ -8,6 +8,8 @@ import yaml
 
 from platen import __version__
 from platen.components.serve.settings import ServeSettings
+from platen.components.train.kubernetes.pytorchjob import ATTEMPT, job_body, training
+from platen.components.train.kubernetes.settings import JobSettings
 from platen.settings import build
 from tests.manifests.kustomize import (
     COMPONENTS,
@@ -25,7 +27,8 @@ from tests.manifests.kustomize import (
     write_on_top,
 )
 
-CUSTOM = {"ScaledObject", "ServiceMonitor", "PrometheusRule"}  # checked by a server-side dry run (tests/cluster)
+# checked by a server-side dry run (tests/cluster)
+CUSTOM = {"ScaledObject", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
 CLUSTER_WIDE = {"Namespace", "PriorityClass"}
 ANSWERS, GIVES_UP = 10, 10  # seconds that serve/server.py takes, after `drain`, for answers and for its engine's end
 
@@ -236,6 +239,20 @@ def test_every_pod_is_under_a_network_policy_that_lets_nothing_in(objects: tuple
 def makers(objects: tuple[Object, ...]) -> list[Object]:
     """What makes pods."""
     return [o for o in objects if o["kind"] in ("Deployment", "CronJob")]
+
+
+def test_prometheus_finds_the_first_pod_of_a_training(everything: tuple[Object, ...]) -> None:
+    job = job_body(JobSettings(), training("gs://b/ws", "", 9464), seconds=1, annotations={ATTEMPT: "1"})
+    replicas = job["spec"]["pytorchReplicaSpecs"]
+    monitor = one(everything, "PodMonitor", "platen-train")["spec"]
+    wanted = monitor["selector"]["matchLabels"]
+    role = wanted.pop("training.kubeflow.org/replica-type")  # the operator's own label
+    template = next(replica["template"] for name, replica in replicas.items() if name.lower() == role)
+    assert wanted.items() <= template["metadata"]["labels"].items()
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert template["spec"]["containers"][0]["ports"] == [{"name": endpoint["port"], "containerPort": 9464}]
+    allowed = one(everything, "NetworkPolicy", "platen-train")["spec"]["ingress"][1]
+    assert allowed["ports"] == [{"port": endpoint["port"], "protocol": "TCP"}]
 
 
 def test_a_cluster_has_one_autoscaler(everything: tuple[Object, ...]) -> None:

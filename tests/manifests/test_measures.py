@@ -1,4 +1,4 @@
-"""What alerts, autoscalers and dashboard ask for is what the server has."""
+"""What alerts, autoscalers and dashboard ask for is what the server and training have."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from platen.components.serve.metrics import Metrics
+from platen.components.train.measure.clock import Window
+from platen.components.train.measure.ledger import Cost, Spent
+from platen.components.train.measure.prometheus import Metrics as TrainingMetrics
+from platen.components.train.measure.told import Straggler, Told
 from tests.manifests.kustomize import MANIFESTS, one, overlay
 from tests.manifests.test_alerts import alerts
 
@@ -20,11 +25,46 @@ OPERATORS = {"and", "or", "unless", "offset", "bool"}
 
 @pytest.fixture(scope="module")
 def measures() -> set[str]:
-    """Names in what the server answers to a scrape."""
+    """Names in what the server and a training answer to a scrape."""
+    return server_measures() | training_measures()
+
+
+def server_measures() -> set[str]:
     metrics = Metrics("platen", "0" * 64)
     metrics.answered(200, 1.0)
-    families = text_string_to_metric_families(metrics.text().decode())
+    return names(metrics.registry)
+
+
+def training_measures() -> set[str]:
+    seconds = Spent(wall=2, useful=1, lost=0, checkpoint=0, starting=1, between=0, other=0)
+    told = Told(
+        step=1,
+        loss=1.0,
+        samples_per_second=1.0,
+        shares={},
+        mfu=0.5,
+        memory={"ema": 4},
+        spent=seconds,
+        seconds_left=1.0,
+        cost=Cost(so_far=1.0, to_the_end=1.0),
+        straggler=Straggler(1, "node", "data", 0.5),
+    )
+    metrics = TrainingMetrics()
+    metrics.tell(Window(1, 1.0), told)
+    metrics.slow_link.labels(one="a", other="b").set(1.0)
+    return names(metrics.registry)
+
+
+def names(registry: CollectorRegistry) -> set[str]:
+    families = text_string_to_metric_families(generate_latest(registry).decode())
     return {sample.name for family in families for sample in family.samples}
+
+
+def test_a_trainings_measures_have_its_name_and_base_units() -> None:
+    found = {name for name in training_measures() if not name.startswith("process_") and not name.endswith("_created")}
+    assert all(name.startswith("platen_train_") for name in found)
+    units = r"_(ratio|seconds|bytes|usd|total|steps|step|attempt|loss|straggler|per_second)$"
+    assert all(re.search(units, name) for name in found)
 
 
 def named(expression: str) -> set[str]:
@@ -52,7 +92,7 @@ def expressions() -> list[str]:
 
 
 @pytest.mark.parametrize("expression", expressions())
-def test_expressions_name_measures_that_the_server_has(expression: str, measures: set[str]) -> None:
+def test_expressions_name_measures_that_there_are(expression: str, measures: set[str]) -> None:
     assert named(expression)
     assert named(expression) <= measures | PROMETHEUS
 

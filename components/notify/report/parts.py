@@ -26,6 +26,7 @@ EXAMPLES = 3  # dropped samples shown for each reason
 KEPT = 12  # kept samples shown
 MOST_PROMPTS = 60  # rows of generated pictures
 MOST_EACH = 8  # pictures of one prompt
+MIB = 2**20
 CLOSEST = 6  # pairs of a generated and a training picture
 SEPARATOR = " on a "  # in prompts that name a thing and what it stands on
 
@@ -128,7 +129,7 @@ def kept_examples(merged: Folder, album: Album) -> list[Part]:
 
 
 def training(summary: Summary, evidence: Evidence, album: Album) -> Part:
-    """The loss curve, and how the work was spread."""
+    """The loss curve, how the work was spread, and what was measured."""
     history = evidence.read("train", "history.json")
     rate = history.get("learning_rate")
     return {
@@ -137,7 +138,29 @@ def training(summary: Summary, evidence: Evidence, album: Album) -> Part:
         "rate": rate and rate_curve(rate),
         "train": summary.train,
         "zero": summary.zero,
+        "rows": took(evidence.observed("train").get("measured") or {}),
     }
+
+
+def took(measured: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What training took, in words and numbers: all attempts, but for MFU and the parts of the time: the last one's."""
+    shares, memory = measured.get("shares", {}), measured.get("memory_bytes", {})
+    cost = measured.get("cost_usd")
+    rows = [
+        ("Attempts", measured.get("attempts") and charts.number(measured["attempts"])),
+        ("Goodput: time that went into the model", percent(measured.get("goodput"))),
+        ("MFU: arithmetic against the devices' peak", percent(measured.get("mfu"))),
+        *((f"Time: {part}", percent(share)) for part, share in shares.items()),
+        *((f"Memory of a rank: {part}", f"{charts.number(size / MIB)} MiB") for part, size in memory.items()),
+        ("Cost", cost and f"{charts.number(cost)} USD"),
+        *((f"Slow: rank {slow['rank']} on {slow['node']}", slow["part"]) for slow in measured.get("stragglers", ())),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def percent(share: float | None) -> str | None:
+    """A share of 1; None where there is none."""
+    return None if share is None else f"{charts.number(100 * share)} %"
 
 
 def rate_curve(rates: list[float]) -> Any:

@@ -91,7 +91,9 @@ def launch(job_uri: str, settings: TrainSettings, place: Place) -> None:
     """
     if settings.job is None:
         raise ProcessError("launch: train.job is not set")
-    launcher = Launcher(connect(), settings.job, absolute(place.workspace), absolute(place.shared), job_uri)
+    launcher = Launcher(
+        connect(), settings.job, absolute(place.workspace), absolute(place.shared), job_uri, settings.metrics_port
+    )
     with raised_signals():
         try:
             launcher.run()
@@ -133,6 +135,7 @@ class Launcher:
     workspace: str
     shared: str
     job_uri: str
+    port: int | None = None
     spec: Object = field(default_factory=dict)  # the job as it was applied
     attempts: Attempts = field(default_factory=Attempts)
     started: float | None = None  # when its pods ran first, in seconds since 1970
@@ -140,7 +143,7 @@ class Launcher:
     waiting: float | None = None  # since when pods do not run, of the monotonic clock
 
     def __post_init__(self) -> None:
-        self.task = training(self.shared, self.job_uri)
+        self.task = training(self.shared, self.job_uri, self.port)
         self.path = f"{jobs_path(self.cluster)}/{self.task.name}"
         self.logs = Logs(self.cluster)
         self.owners: list[Object] = []

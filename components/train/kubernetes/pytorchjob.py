@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from platen.cluster import LABELS, Cluster, Object
+from platen.components.train.job import run_id
 from platen.components.train.kubernetes.settings import JobSettings
 from platen.images import image
 from platen.manifest import RUN as RUN_RECORD
-from platen.manifest import canonical, sha256
+from platen.manifest import canonical
 from platen.stage import Folder
 
 API = "/apis/kubeflow.org/v1"
+METRICS = "metrics"  # the port that the PodMonitor and the network policy of the manifests name
 CONTAINER = "pytorch"  # the operator's webhook wants this name
 USER = 10001  # as in the images
 SCRATCH = "/scratch"
@@ -41,21 +43,23 @@ class Task:
         run: What its pods work on together; a label.
         task: `train` or `probe`; a label.
         command: What each pod runs.
+        port: Where the first pod serves its metrics; None: nowhere.
     """
 
     name: str
     run: str
     task: str
     command: Sequence[str]
+    port: int | None = None
 
 
-def training(shared: str, job_uri: str) -> Task:
+def training(shared: str, job_uri: str, port: int | None = None) -> Task:
     """The training that works at `shared`: one URI, one name, so that two launchers never make two jobs.
 
     The URI holds the workspace and the fingerprint, so that it stands for run and task alike.
     """
-    run = sha256(shared.encode())[:16]
-    return Task(f"train-{run}", run, "train", ["python", "-m", "platen.components.train.node.worker", job_uri])
+    run = run_id(shared)
+    return Task(f"train-{run}", run, "train", ["python", "-m", "platen.components.train.node.worker", job_uri], port)
 
 
 def jobs_path(cluster: Cluster) -> str:
@@ -157,6 +161,7 @@ def container(settings: JobSettings, task: Task, attempt: str) -> Object:
         "image": chosen_image(settings),
         "imagePullPolicy": "IfNotPresent",
         "command": list(task.command),
+        **({"ports": [{"name": METRICS, "containerPort": task.port}]} if task.port else {}),
         "env": environment(settings, attempt),
         "resources": resources(settings),
         "volumeMounts": [{"name": name, "mountPath": path} for name, path in mounts.items()],
@@ -187,6 +192,7 @@ def environment(settings: JobSettings, attempt: str) -> list[Object]:
     }
     secrets = {name: key.split("/", 1) for name, key in settings.secret_env.items()}
     return [
+        {"name": "PLATEN_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         *({"name": name, "value": value} for name, value in values.items() if name not in secrets),
         *(
             {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}

@@ -17,6 +17,7 @@ def main(report: str, arguments: list[str]) -> None:
     """Run torchrun; where ranks fail, write {rank: exit code, -n for signal n}."""
     # the worker tells the ranks; torchrun would kill those that take their time to save
     signal.signal(signal.SIGTERM, lambda number, frame: None)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # by its ranks too, until they can take a trace
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 

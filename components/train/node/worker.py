@@ -168,6 +168,7 @@ def environment(settings: TrainSettings) -> dict[str, str]:
     """What the ranks need to be told by environment: threads, DeepSpeed's accelerator, where ninja is, determinism."""
     scripts = str(Path(sys.executable).parent)
     return {
+        "KINETO_LOG_LEVEL": "6",  # a trace says nothing of its own
         "OMP_NUM_THREADS": str(settings.threads),
         "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
         "PYTHONUNBUFFERED": "1",
@@ -195,7 +196,10 @@ def say_useful(line: str, say: Callable[[str], None]) -> None:
 
 
 class Relay:
-    """Passes SIGTERM on to the ranks; before there are any, ends torchrun: there is nothing to save yet."""
+    """Passes SIGTERM and SIGUSR1 on to the ranks.
+
+    SIGTERM ends torchrun where it has none yet: there is nothing to save. SIGUSR1 asks for a trace (measure/trace.py).
+    """
 
     def __init__(self) -> None:
         import psutil  # not by the handler: another signal while it is imported would find half a module
@@ -208,36 +212,38 @@ class Relay:
         """From now on there is somebody to pass it on to."""
         self._torchrun = torchrun
         if self.told:
-            self._pass_on()
+            self._pass_on(signal.SIGTERM)
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Handle the signal."""
-        self.told = True
-        self._pass_on()
+        """Handle a signal."""
+        if number == signal.SIGTERM:
+            self.told = True
+        self._pass_on(number)
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, number: int) -> None:
         if self._torchrun is None:
             return
         with suppress(self._psutil.NoSuchProcess):
             ranks = self._psutil.Process(self._torchrun.pid).children()
             for rank in ranks:
-                rank.terminate()
-            if not ranks:
+                rank.send_signal(number)
+            if not ranks and number == signal.SIGTERM:
                 self._torchrun.kill()
 
 
 @contextmanager
 def passing_on() -> Iterator[Relay]:
-    """While this lasts, SIGTERM is the ranks'."""
+    """While this lasts, SIGTERM and SIGUSR1 are the ranks'."""
     relay = Relay()
     if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
         yield relay
         return
-    before = signal.signal(signal.SIGTERM, relay)
+    before = {number: signal.signal(number, relay) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
         yield relay
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def exit_code(torchrun: int, report: Path, node: Node, *, told: bool) -> int:

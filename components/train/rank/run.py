@@ -15,6 +15,8 @@ from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import Order
 from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
+from platen.components.train.measure.flops import sample_flops
+from platen.components.train.measure.meter import Meter
 from platen.components.train.models.export import export, write_scheduler
 from platen.components.train.models.prepare import prepare
 from platen.components.train.models.unet import build_model, check_base, rank_device, read_weights
@@ -60,6 +62,7 @@ def run(job: Job, desk: Path) -> None:
     if dist.get_rank() == 0:
         write_scheduler(trainer.objective.process.scheduler, Path(job.base), out)
         told = {"zero": zero, "losses": losses, "began": began, "seconds": seconds, "export_error": error}
+        told["measured"] = trainer.meter.summary()
         publish(out, job.shared, told)
     dist.barrier()
 
@@ -123,5 +126,6 @@ def build(job: Job, desk: Path) -> Trainer:
         guard=Guard(
             settings, job.shared, lambda step: [data.keys[each] for each in order.batch(step)], checkpoints.wait
         ),
+        meter=Meter(job, desk, device, lambda: sample_flops(base, data)),
         device=device,
     )

@@ -15,6 +15,7 @@ from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import Order
 from platen.components.train.job import Stopped
+from platen.components.train.measure.meter import CHECKPOINT, COMMUNICATION, DATA, Meter
 from platen.components.train.models.export import Probe
 from platen.components.train.objectives.objective import Objective
 from platen.components.train.optimization.ema import Ema
@@ -42,7 +43,9 @@ class Trainer:
     checkpoints: Checkpoints
     stop: StopFlag
     guard: Guard
+    meter: Meter
     device: torch.device
+    since: tuple[int, float] = (0, 0.0)  # steps done, and when: the rate counts from here
 
     def train(self, losses: Losses) -> Losses:
         """Train to the last step, from the losses of the steps done; the loss of every step. Collective.
@@ -50,29 +53,43 @@ class Trainer:
         Raises Stopped, with a checkpoint saved, at the end of the step in which any rank was told to stop.
         """
         losses = self.without_what_is_left_out(list(losses))
-        first, started = len(losses), time.monotonic()
+        self.since = len(losses), time.monotonic()
         self.stop.listen()
+        self.meter.begin(self.ema, len(losses))
         while len(losses) < self.settings.steps:
-            losses.append(self.step(len(losses), losses))
-            back = self.guard.rolls_back_to()
-            if back is not None:
-                losses = self.go_back(back)
-                first, started = len(losses), time.monotonic()
-                continue
-            done = len(losses)
-            stops = self.stop.agreed()
-            saves = stops or self.saves_at(done)
-            if saves or done % self.settings.log_every == 0:
-                self.say(done, losses, (done - first) / (time.monotonic() - started))
-            self.checkpoints.advance()
-            if saves:
-                self.checkpoints.save({"losses": list(losses)})  # it is written while the next ones are added
-            self.stop.note_saving(self.checkpoints.under_way is not None or self.checkpoints.writer.busy)
-            if stops:
-                self.end(stops, done)
-        self.checkpoints.wait()
+            losses = self.go_on(losses)
+        with self.meter.waiting(CHECKPOINT):
+            self.checkpoints.wait()
+        self.meter.end(losses)
         self.stop.ignore()
         return losses
+
+    def go_on(self, losses: Losses) -> Losses:
+        """One step, and what is due after it; where the guard rolls back, fewer losses than before. Collective."""
+        self.meter.step(len(losses))
+        losses.append(self.step(len(losses), losses))
+        back = self.guard.rolls_back_to()
+        if back is not None:
+            return self.go_back(back)
+        done = len(losses)
+        with self.meter.waiting(COMMUNICATION):
+            stops = self.stop.agreed()
+        saves = stops is not None or self.saves_at(done)
+        if saves or done % self.settings.log_every == 0:
+            self.say(losses)
+            self.meter.tell(losses, saves=saves)
+        self.save(losses, now=saves)
+        if stops:
+            self.end(stops, done)
+        return losses
+
+    def save(self, losses: Losses, *, now: bool) -> None:
+        """Bring a save that is under way further, and begin one where it is due. Collective."""
+        with self.meter.waiting(CHECKPOINT):
+            self.checkpoints.advance()
+            if now:
+                self.checkpoints.save({"losses": list(losses)})  # it is written while the next ones are added
+        self.stop.note_saving(self.checkpoints.under_way is not None or self.checkpoints.writer.busy)
 
     def end(self, reason: Reason, done: int) -> None:
         """Raise Stopped once the checkpoint is committed. Collective."""
@@ -88,7 +105,9 @@ class Trainer:
         """Go on from the newest checkpoint that has not trained on this step. Collective."""
         self.checkpoints.wait()
         give_up_after(self.guard.shared, step)
-        return losses_of(self.checkpoints.restore(), self.guard.shared)
+        losses = losses_of(self.checkpoints.restore(), self.guard.shared)
+        self.since = len(losses), time.monotonic()
+        return losses
 
     def without_what_is_left_out(self, losses: Losses) -> Losses:
         """Finish a roll back that was broken off: go back as long as a batch was trained on that is left out."""
@@ -132,7 +151,8 @@ class Trainer:
     def inputs(self, batch: Any, step: int, places: range) -> tuple[Tensor, Tensor, Tensor, Any]:
         """Noisy latents, timesteps and text of a micro-batch in the engine's precision, and what belongs to them."""
         dtype = DTYPES[self.settings.precision]
-        arrays = self.data.read(batch[places.start : places.stop])
+        with self.meter.waiting(DATA):
+            arrays = self.data.read(batch[places.start : places.stop])
         latents, text = (torch.from_numpy(array).to(self.device) for array in arrays)
         noised = self.objective.noise(latents.float(), step, places)
         text[noised.dropped] = torch.from_numpy(self.data.unconditional).to(text)
@@ -143,10 +163,12 @@ class Trainer:
         noisy, timesteps, text, _ = self.inputs(self.order.batch(0), 0, range(min(4, self.settings.global_batch)))
         return noisy, timesteps, text
 
-    def say(self, done: int, losses: Losses, rate: float) -> None:
+    def say(self, losses: Losses) -> None:
         """A progress line, from rank 0, with the last loss that there is."""
         if dist.get_rank():
             return
+        done, (first, started) = len(losses), self.since
+        rate = (done - first) / (time.monotonic() - started)
         loss = next((loss for loss in reversed(losses) if loss is not None), math.nan)
         samples, left = rate * self.settings.global_batch, (self.settings.steps - done) / rate
         data = {"step": done, "steps": self.settings.steps, "loss": loss, "samples_per_second": samples}

@@ -124,8 +124,17 @@ def train(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
     losses = [0.12 + 0.95 * math.exp(-step / 45) + chance.gauss(0, 0.045) for step in range(STEPS)]
     rates = [1e-3 * min(1, step / 30) * 0.5 * (1 + math.cos(math.pi * step / STEPS)) for step in range(STEPS)]
     (place.out / "history.json").write_bytes(canonical({"loss": losses, "learning_rate": rates}))
+    measured = {
+        "attempts": 2,
+        "goodput": 0.75,
+        "mfu": None,
+        "shares": {"compute": 0.9, "data": 0.01, "communication": 0.08, "checkpoint": 0.01},
+        "memory_bytes": {"parameters": 8 << 20, "activations": 96 << 20},
+        "cost_usd": None,
+        "stragglers": [{"rank": 1, "node": "node-7", "part": "data", "windows": 4}],
+    }
     zero = {"stage": 3, "world_size": 2, "parameters_per_rank": [1_031_204, 1_031_203], "parameters": 2_062_407}
-    place.observe(samples_per_second=187.3, zero=zero)
+    place.observe(samples_per_second=187.3, zero=zero, measured=measured)
     facts = {"steps": STEPS, "first_loss": losses[0], "last_loss": sum(losses[-50:]) / 50}
     return Outcome(counts={"steps": STEPS}, facts=facts)
 

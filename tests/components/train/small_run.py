@@ -86,7 +86,7 @@ def commit(write: Callable[[Path], None], workspace: Path | str, name: str, kind
 
 
 def job(shared: Path | str, encoded: Folder, base: Folder, chosen: TrainSettings) -> str:
-    return write_job(chosen, {"encoded": encoded, "base": base}, str(shared))
+    return write_job(chosen, {"encoded": encoded, "base": base}, str(shared), str(shared))
 
 
 def run(shared: Path, encoded: Folder, base: Folder, chosen: TrainSettings) -> dict[str, Any]:

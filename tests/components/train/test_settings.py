@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.measure.settings import MeasureSettings
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.optimization.settings import OptimizerSettings
 from platen.components.train.settings import TrainSettings
@@ -42,6 +43,19 @@ def test_the_job_is_not_part_of_the_models_identity() -> None:
 def test_a_fault_of_the_job_names_its_field(given: dict[str, object], told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         build(TrainSettings, {"job": given}, "run.yaml", "train")
+
+
+def test_pods_serve_metrics_unless_they_are_told_not_to() -> None:
+    ports = {None: (None, 9464), 0: (None, None), 8000: (8000, 8000)}
+    for port, (here, in_pods) in ports.items():
+        measure = MeasureSettings(port=port)
+        assert TrainSettings(measure=measure).metrics_port == here
+        assert TrainSettings(measure=measure, job=JobSettings()).metrics_port == in_pods
+
+
+def test_what_is_measured_is_not_part_of_the_models_identity() -> None:
+    measured = TrainSettings(measure=MeasureSettings(tensorboard=False, usd_per_gpu_hour=3.0))
+    assert measured.model_dump(mode="json") == TrainSettings().model_dump(mode="json")
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from platen.components.notify.report.parts import arrange, flatten, measured, short
+from platen.components.notify.report.parts import arrange, flatten, measured, short, took
 
 PICTURE = [{"seed": 0, "picture": None, "missed": False}]
 
@@ -47,3 +47,20 @@ def test_report_is_flattened_to_names_and_numbers() -> None:
 def test_long_text_is_cut() -> None:
     assert short("x" * 160) == "x" * 160
     assert short("x" * 161) == "x" * 159 + "…"
+
+
+def test_what_was_measured_of_training_has_its_unit() -> None:
+    rows = dict(took({"attempts": 2, "goodput": 0.75, "memory_bytes": {"ema": 3 << 20}, "cost_usd": 12.5}))
+    assert rows["Goodput: time that went into the model"] == "75 %"
+    assert rows["Memory of a rank: ema"] == "3 MiB"
+    assert rows["Cost"] == "12.5 USD"
+
+
+def test_what_was_not_measured_of_training_is_no_row() -> None:
+    assert took({}) == []
+    assert took({"attempts": 1, "mfu": None, "cost_usd": None}) == [("Attempts", "1")]
+
+
+def test_a_rank_that_was_waited_for_is_named() -> None:
+    slow = {"rank": 3, "node": "node-7", "part": "data", "windows": 4}
+    assert took({"stragglers": [slow]}) == [("Slow: rank 3 on node-7", "data")]

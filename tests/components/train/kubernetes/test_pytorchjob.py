@@ -92,6 +92,15 @@ def test_the_environment_tells_the_attempt_and_what_was_set_wins() -> None:
     assert env_of(body())["DS_ACCELERATOR"] == "cpu"
 
 
+def test_a_pod_says_where_it_serves_metrics_and_on_which_node_it_is() -> None:
+    chosen = JobSettings()
+    task = training("gs://b/ws/train/.a", "gs://b/ws/train/.a/job.json", 9464)
+    served = job_body(chosen, task, seconds=1, annotations={ATTEMPT: "1"})
+    assert container_of(served)["ports"] == [{"name": "metrics", "containerPort": 9464}]
+    assert "ports" not in container_of(body())
+    assert env_of(body())["PLATEN_NODE"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
+
+
 def test_the_operator_never_restarts_one_pod_nor_deletes_those_that_failed() -> None:
     job = body({"nodes": 2})
     policy = job["spec"]["runPolicy"]

@@ -75,9 +75,14 @@ def test_killed_and_stopped_and_resumed_gives_the_same_manifest(
     assert not list((tmp_path / "train").glob("[!.]*"))
     resumed = run_stage(STAGE, settings(), inputs, str(tmp_path)).folder
     assert resumed.digest == two_ranks.digest
-    first, second = json.loads((resumed.path / "run.json").read_bytes())["resumed_after"]
+    told = json.loads((resumed.path / "run.json").read_bytes())
+    first, second = told["resumed_after"]
     assert first == 0
     assert 9 <= second < 20
+    spent = told["measured"]["seconds"]
+    assert told["measured"]["attempts"] == 3
+    assert spent["lost"] > 0, "the steps of the killed attempt were trained again"
+    assert spent["between"] > 0 and told["measured"]["goodput"] == pytest.approx(spent["useful"] / spent["wall"])
 
 
 def test_killed_and_resumed_in_a_bucket(two_ranks: Folder, prefix: str) -> None:

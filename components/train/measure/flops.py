@@ -1,0 +1,92 @@
+"""Arithmetic of a training step, and what a device could do in the same time: model FLOP/s utilisation (MFU).
+
+MFU as in arXiv 2204.02311, appendix B: what recomputation adds (gradient checkpointing) is not counted.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from platen.components.train.data.encoded import Encoded
+from platen.components.train.models.unet import build_empty
+from platen.telemetry import log
+
+TERA = 1e12
+BACKWARD = 2  # a backward pass takes twice the products of a forward pass
+
+# Dense TFLOP/s by a part of the device's name: (fp32, bf16 and fp16). As in the planner's price table, which names the
+# sources; a test holds the two together.
+PEAKS = {
+    "H200": (67, 989),
+    "H100": (67, 989),
+    "A100": (19.5, 312),
+}
+SIZE, TRIES = 512, 5  # of the product that a CPU is tried with
+
+
+def sample_flops(base: Path, data: Encoded) -> int | None:
+    """Floating-point operations of training on one sample, whose shape is that of the first.
+
+    None, with a warning, for a model that cannot run on the meta device: that is no reason not to train.
+    """
+    latents, text = data.read(np.zeros(1, dtype=int))
+    try:
+        with torch.device("meta"):
+            model = build_empty(base, with_text_encoder=text.ndim == 2)
+        return flops_of(model, latents, text)
+    except (NotImplementedError, RuntimeError) as error:
+        log.warning("train: no MFU, the model's arithmetic cannot be counted: %s", error)
+        return None
+
+
+def flops_of(model: nn.Module, latents: np.ndarray, text: np.ndarray) -> int:
+    """Floating-point operations of a forward and backward pass of one sample.
+
+    Args:
+        model: On the meta device, so that nothing is computed.
+        latents: Latents (1, c, h, w); only their shape counts.
+        text: Text (1, tokens, width), or token ids (1, tokens).
+    """
+    inputs = torch.empty(latents.shape, device="meta"), torch.zeros(1, device="meta")
+    context = torch.from_numpy(text).to("meta")
+    context = context.float() if context.is_floating_point() else context.long()
+    counter = FlopCounterMode(display=False)
+    # attention's fused kernels are not in the counter's table on every device; its products are
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        model(*inputs, context)
+    return int(counter.get_total_flops()) * (1 + BACKWARD)
+
+
+def peak_flops(device: torch.device, precision: str) -> float | None:
+    """FLOP/s of which a device is capable: of a known GPU as its maker says, of a CPU by trying; None: not known."""
+    if device.type == "cpu":
+        return _tried(torch.bfloat16 if precision == "bf16" else torch.float32)
+    return known_peak(torch.cuda.get_device_name(device), precision)
+
+
+def known_peak(name: str, precision: str) -> float | None:
+    """FLOP/s of a GPU by its name; None where it is not in the table."""
+    for part, (single, half) in PEAKS.items():
+        if part in name:
+            return (single if precision == "fp32" else half) * TERA
+    return None
+
+
+def _tried(dtype: torch.dtype) -> float:
+    """The fastest of some products of square matrices, on as many threads as training has."""
+    matrix: Any = torch.ones(SIZE, SIZE, dtype=dtype)
+    matrix @ matrix
+    seconds = []
+    for _ in range(TRIES):
+        started = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - started)
+    return 2 * SIZE**3 / min(seconds)
