@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from platen.components.plan.choice import choose
+from platen.components.plan.known import ProfileSettings, known_profile
 from platen.components.plan.prices import DEFAULT, read_prices
-from platen.components.plan.profile import profile, read_config
+from platen.components.plan.profile import read_config
 from platen.components.plan.report import plan_json, table_text, train_section
 from platen.components.plan.settings import PlanSettings
 from platen.errors import InputError, SettingsError
@@ -39,7 +40,10 @@ def plan(settings: PlanSettings, inputs: Inputs, place: Place) -> Outcome:
     table = read_prices(settings.prices)
     subject = read_subject(settings, inputs)
     check_batch(settings, subject.samples)
-    model = profile(subject.config, subject.side, subject.tokens, settings.precision)
+    wanted = ProfileSettings(
+        config=subject.config, side=subject.side, tokens=subject.tokens, precision=settings.precision
+    )
+    model = known_profile(wanted, place.workspace)
     choice = choose(model, table, subject.samples, settings)
     written = plan_json(choice, model, table, settings)
     write_file(place.out / PLAN, canonical(written, indent=1))
