@@ -231,10 +231,12 @@ def plan(
     run: Run = "",
 ) -> None:
     """Say what training will need, take and cost, and how to run it; prints a table and the plan's folder."""
+    from platen.components.plan.settings import of_run
     from platen.components.plan.stage import STAGE, TABLE
     from platen.records import run_recorded
 
     text, chosen = read_settings(settings, workspace, run)
+    text = of_run(text, use=True)
     result = run_recorded(STAGE, text, dict(map(parse_input, inputs or [])), chosen.workspace, chosen.run)
     typer.echo((result.folder.path / TABLE).read_text())
     typer.echo(result.folder.uri)
@@ -383,11 +385,18 @@ def reap(
 @app.command(rich_help_panel="Runs")
 def settings(
     check: Annotated[Path | None, typer.Option("--check", help="Only say whether this file can be used.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Only print what this preset of train sets.")] = None,
 ) -> None:
     """Print every setting with what it means, at its default; or check a file."""
+    from platen.components.train.presets import PRESETS, preset_text
     from platen.pipelines.settings import RunSettings
-    from platen.settings import document
+    from platen.settings import document, nearest
 
+    if preset is not None:
+        if preset not in PRESETS:
+            raise InputError(f"--preset {preset}: unknown. Accepted: {nearest(preset, PRESETS)}")
+        typer.echo(preset_text(preset))
+        return
     if check is None:
         typer.echo(document(RunSettings))
         return

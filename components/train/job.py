@@ -55,9 +55,12 @@ def write_job(settings: TrainSettings, inputs: Mapping[str, Folder], shared: str
 
 
 def encode(job: Job) -> bytes:
-    """The job as JSON; its settings with what is not part of the model's identity, but for how to launch it."""
+    """The job as JSON; its settings with what is not part of the model's identity, but for how to launch it.
+
+    What a preset stands for is in them, field by field.
+    """
     settings = everything(job.settings)
-    del settings["job"]
+    del settings["job"], settings["preset"]
     return canonical({**job.model_dump(exclude={"settings"}), "settings": settings})
 
 

@@ -24,6 +24,7 @@ from platen.components.train.optimization.optimizers import build_optimizer
 from platen.components.train.parallel.masters import masters_of
 from platen.components.train.parallel.whole import held_counts, load_masters, whole_count
 from platen.components.train.parallel.zero import bundle_small_modules, engine_config, init_processes
+from platen.components.train.rank.machine import Machine, check_machine
 from platen.components.train.rank.stop import StopFlag
 from platen.components.train.rank.trainer import Trainer
 from platen.manifest import Json, canonical, list_files
@@ -79,6 +80,7 @@ def publish(out: Path, shared: str, told: dict[str, Json]) -> None:
 def build(job: Job, desk: Path) -> Trainer:
     """Everything a run is made of, in the order it depends on each other."""
     settings, base = job.settings, Path(job.base)
+    check_machine(settings, Machine.here())
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     data = Encoded(Path(job.encoded))
