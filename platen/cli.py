@@ -242,6 +242,28 @@ def plan(
     typer.echo(result.folder.uri)
 
 
+@app.command(name="batch-size", rich_help_panel="Stages")
+def batch_size(
+    settings: SettingsFile,
+    inputs: Annotated[list[str], typer.Option("--input", "-i", help="encoded=URI and base=URI of committed folders.")],
+    memory_gib: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="GiB that a rank may take; else the GPU's or its share of the host's."),
+    ] = None,
+    workspace: Workspace = "",
+) -> None:
+    """Find the largest micro-batch of train that leaves a fifth of memory free, by trying; prints the setting."""
+    from platen.components.train.batch_size.find import find, told
+    from platen.components.train.stage import STAGE
+    from platen.stage import open_folder, wanted_inputs
+
+    chosen = read_settings(settings, workspace)[1]
+    named = wanted_inputs(STAGE, dict(map(parse_input, inputs)))
+    opened = {name: open_folder(named[name], chosen.workspace) for name in STAGE.inputs}
+    limit = None if memory_gib is None else int(memory_gib * 2**30)
+    typer.echo(told(find(chosen.train, opened, limit), chosen.train))
+
+
 Host = Annotated[str | None, typer.Option(help="Address of Kubeflow Pipelines; else KF_PIPELINES_ENDPOINT.")]
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Of your profile, where there are profiles.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with a bearer token; else KFP_EXISTING_TOKEN.")]
