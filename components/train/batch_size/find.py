@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def attempt(settings: TrainSettings, inputs: Mapping[str, Folder], size: int, li
     rounds = min(2, settings.global_batch // (settings.ranks * size))  # several micro-batches a step take more than one
     changed = {"micro_batch": size, "global_batch": size * settings.ranks * rounds}
     node = Node(count=1, index=0, processes=settings.ranks)
-    with node_folder("batch-size", 0) as desk:
+    with node_folder(f"batch-size-{os.getpid()}", 0) as desk:
         paths = {name: str(folder.path.resolve()) for name, folder in inputs.items()}
         job = Job(settings=settings.model_copy(update=changed), shared=str(desk / "shared"), **paths)
         write_file(desk / JOB, encode(job))
