@@ -97,6 +97,7 @@ class ClusterSettings(Placement):
     merge: LightPod = Field(LightPod(), description="the pod of merge")
     base: TorchPod = Field(TorchPod(), description="the pod of base")
     encode: GpuPod = Field(GpuPod(), description="the pod of encode")
+    plan: TorchPod = Field(TorchPod(), description="the pod of plan")
     train: TrainPod = Field(TrainPod(), description="the pod of train; the GPUs of a training job are in train.job")
     generate: GpuPod = Field(GpuPod(), description="the pod of generate")
     evaluate: GpuPod = Field(GpuPod(), description="the pod of evaluate")

@@ -14,6 +14,7 @@ from platen.components.ingest.component import ingest
 from platen.components.merge.component import merge
 from platen.components.monitor.component import monitor
 from platen.components.notify.component import notify
+from platen.components.plan.component import plan
 from platen.components.train.component import train
 from platen.pipelines.tasks import AddTask, Target, adding
 
@@ -26,7 +27,8 @@ def chain(add: AddTask, common: dict[str, str]) -> None:
     merged = add(merge, **common, dataset=pictures, texts=texts, images=images).outputs["merged"]
     start = add(base, **common, dataset=merged).outputs["base"]
     encoded = add(encode, **common, dataset=merged, base=start).outputs["encoded"]
-    model = add(train, **common, encoded=encoded, base=start).outputs["model"]
+    planned = add(plan, **common, encoded=encoded, base=start).outputs["plan"]
+    model = add(train, **common, encoded=encoded, base=start, plan=planned).outputs["model"]
     generated = add(generate, **common, model=model).outputs["generated"]
     report = add(evaluate, **common, model=model, dataset=merged, generated=generated).outputs["report"]
     decision = add(gate, **common, report=report, model=model).outputs["decision"]

@@ -231,13 +231,37 @@ def plan(
     run: Run = "",
 ) -> None:
     """Say what training will need, take and cost, and how to run it; prints a table and the plan's folder."""
+    from platen.components.plan.settings import of_run
     from platen.components.plan.stage import STAGE, TABLE
     from platen.records import run_recorded
 
     text, chosen = read_settings(settings, workspace, run)
+    text = of_run(text, use=True)
     result = run_recorded(STAGE, text, dict(map(parse_input, inputs or [])), chosen.workspace, chosen.run)
     typer.echo((result.folder.path / TABLE).read_text())
     typer.echo(result.folder.uri)
+
+
+@app.command(name="batch-size", rich_help_panel="Stages")
+def batch_size(
+    settings: SettingsFile,
+    inputs: Annotated[list[str], typer.Option("--input", "-i", help="encoded=URI and base=URI of committed folders.")],
+    memory_gib: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="GiB that a rank may take; else the GPU's or its share of the host's."),
+    ] = None,
+    workspace: Workspace = "",
+) -> None:
+    """Find the largest micro-batch of train that leaves a fifth of memory free, by trying; prints the setting."""
+    from platen.components.train.batch_size.find import find, told
+    from platen.components.train.stage import STAGE
+    from platen.stage import open_folder, wanted_inputs
+
+    chosen = read_settings(settings, workspace)[1]
+    named = wanted_inputs(STAGE, dict(map(parse_input, inputs)))
+    opened = {name: open_folder(named[name], chosen.workspace) for name in STAGE.inputs}
+    limit = None if memory_gib is None else int(memory_gib * 2**30)
+    typer.echo(told(find(chosen.train, opened, limit), chosen.train))
 
 
 Host = Annotated[str | None, typer.Option(help="Address of Kubeflow Pipelines; else KF_PIPELINES_ENDPOINT.")]
@@ -383,11 +407,18 @@ def reap(
 @app.command(rich_help_panel="Runs")
 def settings(
     check: Annotated[Path | None, typer.Option("--check", help="Only say whether this file can be used.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Only print what this preset of train sets.")] = None,
 ) -> None:
     """Print every setting with what it means, at its default; or check a file."""
+    from platen.components.train.presets import PRESETS, preset_text
     from platen.pipelines.settings import RunSettings
-    from platen.settings import document
+    from platen.settings import document, nearest
 
+    if preset is not None:
+        if preset not in PRESETS:
+            raise InputError(f"--preset {preset}: unknown. Accepted: {nearest(preset, PRESETS)}")
+        typer.echo(preset_text(preset))
+        return
     if check is None:
         typer.echo(document(RunSettings))
         return

@@ -74,6 +74,15 @@ def everything(section: BaseModel) -> dict[str, Any]:
     return {name: everything(value) if isinstance(value, BaseModel) else value for name, value in section}
 
 
+def given(section: BaseModel) -> dict[str, Any]:
+    """The values of a section that were set, and are not there by default, by field."""
+    return {
+        name: given(value) if isinstance(value, BaseModel) else value
+        for name, value in section
+        if name in section.model_fields_set
+    }
+
+
 def parse(model: type[S], text: str, file: str | None = None) -> S:
     """Settings of a type, from YAML (or JSON) text."""
     return build(model, mapping(text, file), file)

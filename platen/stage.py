@@ -132,6 +132,9 @@ class Stage(Generic[S]):
         work: Does it: fills `place.out`, returns what to say of it.
         outside: What the output depends on besides settings and inputs, as JSON (the digest of a source folder).
         resumable: `out` is left as a killed attempt left it; otherwise it is emptied first.
+        advice: Names of folders that say how the work may be done, and not what comes out: the fingerprint and the
+            manifest do without them. All of them are optional.
+        advised: The settings with what the advice says; it changes only fields that are declared with exclude=True.
     """
 
     name: str
@@ -143,6 +146,8 @@ class Stage(Generic[S]):
     optional_inputs: tuple[str, ...] = ()
     outside: Callable[[S, Inputs, str], Mapping[str, Json]] = nothing
     resumable: bool = False
+    advice: tuple[str, ...] = ()
+    advised: Callable[[S, Inputs], S] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,9 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
     """
     started = time.monotonic()
     opened = {name: open_folder(uri, workspace) for name, uri in wanted_inputs(stage, inputs).items()}
+    advice = {name: opened.pop(name) for name in stage.advice if name in opened}
+    if advice and stage.advised is not None:
+        settings = stage.advised(settings, advice)
     outside = dict(stage.outside(settings, opened, workspace))
     chosen = settings.model_dump(mode="json")
     digests = {name: folder.digest for name, folder in opened.items()}
@@ -184,6 +192,7 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
             _working(desk, workspace, _shared(desk, uri), keep=stage.resumable) as place,
         ):
             place.outside = outside
+            place.observe(**{name: folder.uri for name, folder in advice.items()})
             outcome = stage.work(settings, opened, place)
             manifest = Manifest(
                 kind=stage.kind,
@@ -207,7 +216,7 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
 
 def wanted_inputs(stage: Stage[S], inputs: Mapping[str, str]) -> dict[str, str]:
     """The inputs a stage knows. Raises InputError for one that is missing or not known."""
-    known = (*stage.inputs, *stage.optional_inputs)
+    known = (*stage.inputs, *stage.optional_inputs, *stage.advice)
     for name in inputs:
         if name not in known:
             raise InputError(f"{stage.name} has no input {name!r}. Accepted: {', '.join(known) or 'none'}")

@@ -14,7 +14,7 @@ def plan(
     base: dsl.Input[dsl.Model],
     plan: dsl.Output[dsl.Artifact],
 ) -> None:
-    """Find the best way to train: memory, time and cost of each.
+    """Find the best way to train, where the settings ask for it (plan.use).
 
     Args:
         settings: The run's settings, YAML text.
@@ -22,9 +22,10 @@ def plan(
         run: The run's folder, for its records.
         encoded: What encode committed.
         base: The model that training starts from.
-        plan: The plan, a table of it, and settings for train.
+        plan: The plan, a table of it, and settings for train; empty where none is asked for.
     """
     from platen.component import execute
+    from platen.components.plan.settings import of_run
     from platen.components.plan.stage import STAGE
 
-    execute(STAGE, settings, workspace, run, {"encoded": encoded, "base": base}, plan)
+    execute(STAGE, of_run(settings), workspace, run, {"encoded": encoded, "base": base}, plan)

@@ -6,14 +6,19 @@ What a kernel allocates and frees within itself is not seen.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+Run = Callable[[Any, Any, Any], Any]  # of an operation, its arguments, and those by name
 MARK = 1009  # a batch size that divides no channel count: what it divides grows with the batch
+
+
+def call(func: Any, args: Any, kwargs: Any) -> Any:
+    """Run an operation as it is."""
+    return func(*args, **kwargs)
 
 
 class LiveBytes(TorchDispatchMode):
@@ -27,11 +32,18 @@ class LiveBytes(TorchDispatchMode):
     Args:
         known: Tensors that are not counted (parameters).
         mark: The batch size; a storage with a number of bytes that it divides is split among the samples.
+        run: Runs an operation.
     """
 
-    def __init__(self, known: Iterable[torch.Tensor] = (), mark: int | None = None) -> None:
+    def __init__(
+        self,
+        known: Iterable[torch.Tensor] = (),
+        mark: int | None = None,
+        run: Run = call,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mark = mark
+        self._run = run
         self.scaled = self.fixed = 0
         self.peaks: list[tuple[int, int]] = []
         self._known = {tensor.untyped_storage()._cdata for tensor in known}
@@ -73,8 +85,16 @@ class LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation and count what it made."""
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, torch.Tensor):
-                self.count(leaf)
+        result = self._run(func, args, kwargs or {})
+        for tensor in _tensors(result):
+            self.count(tensor)
         return result
+
+
+def _tensors(result: Any) -> Iterator[torch.Tensor]:
+    """Those that an operation gave: one, or some in a list."""
+    if isinstance(result, torch.Tensor):
+        yield result
+    elif isinstance(result, list | tuple):
+        for part in result:
+            yield from _tensors(part)

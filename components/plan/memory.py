@@ -14,7 +14,8 @@ MASTER = 4  # bytes of fp32, in which weights are kept, averaged and updated
 REUSE = 1_000_000_000  # stage3_max_reuse_distance: whoever is needed again sooner stays gathered
 PREFETCH = 10_000_000  # stage3_prefetch_bucket_size, as train sets it
 SUB_GROUP = 1_000_000_000  # sub_group_size: stage 3 updates so many numbers at a time
-BUCKET = 500_000_000  # reduce_bucket_size, DeepSpeed's default, which train leaves
+BUCKET = 50_000_000  # reduce_bucket_size, as train sets it
+WHOLE_BUCKET = 500_000_000  # what is exchanged at once where nothing is split: DeepSpeed's own
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _gradients(model: ModelFacts, layout: Layout, share: int) -> int:
 def _buffers(model: ModelFacts, layout: Layout) -> tuple[int, int, int]:
     """Bytes of buffers that stand all the time; that come when the backward pass begins; of the last exchange."""
     if layout.stage == 0:
-        return 0, 0, layout.width * min(BUCKET, model.parameters)
+        return 0, 0, layout.width * min(WHOLE_BUCKET, model.parameters)
     at_once = min(layout.bucket, model.parameters)
     if layout.stage < 3:
         bucket = layout.width * layout.bucket * (2 if layout.overlap else 1)

@@ -58,7 +58,9 @@ class Offer(Settings):
 class PriceTable(Settings):
     """All of it."""
 
-    gpus: dict[str, Gpu] = Field(min_length=1, description="kinds of GPU by name")
+    gpus: dict[str, Gpu] = Field(
+        min_length=1, description="kinds of GPU; a name begins with the word that drivers call it by, as H100-80GB"
+    )
     offers: tuple[Offer, ...] = Field(min_length=1, description="what can be had")
     egress_source: Source | None = Field(None, description="where the prices of data that leaves are from")
 

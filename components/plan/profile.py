@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from platen.errors import InputError
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from platen.components.plan.live_bytes import Run
 
 BLOCKS = ("ResnetBlock2D", "Transformer2DModel")  # what training has ZeRO-3 gather at once
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -64,6 +67,15 @@ class ModelFacts:
         """For the plan file."""
         return asdict(self)
 
+    @staticmethod
+    def from_summary(told: Mapping[str, Any]) -> ModelFacts:
+        """From what `summary` said, also by way of JSON."""
+        steps = {
+            name: Activations(tuple((scaled, fixed) for scaled, fixed in told[name]["peaks"]), told[name]["flops"])
+            for name in ("plain", "checkpointed")
+        }
+        return ModelFacts(**{**told, **steps})
+
 
 def read_config(path: Path) -> dict[str, Any]:
     """The configuration of a UNet.
@@ -100,12 +112,15 @@ def profile(config: dict[str, Any], side: int, tokens: int, precision: str) -> M
     import torch
     from diffusers import UNet2DConditionModel
 
+    from platen.components.plan.shapes import Shapes
+
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(config)
     torch.nn.Module.to(unet, dtype)  # diffusers' own method warns of weights that are not loaded here
     _check(unet, side)
-    plain = _step(unet, side, tokens)
+    shapes = Shapes()
+    plain = _step(unet, side, tokens, shapes)
     unet.enable_gradient_checkpointing()
     width = unet.config.cross_attention_dim
     return ModelFacts(
@@ -115,7 +130,7 @@ def profile(config: dict[str, Any], side: int, tokens: int, precision: str) -> M
         latent_side=side,
         sample_bytes=2 * (unet.config.in_channels * side**2 + tokens * width),
         plain=plain,
-        checkpointed=_step(unet, side, tokens),
+        checkpointed=_step(unet, side, tokens, shapes),
     )
 
 
@@ -137,7 +152,7 @@ def _largest_block(unet: nn.Module) -> int:
     return max([*single, *(sum(parameter.numel() for parameter in block.parameters()) for block in blocks)])
 
 
-def _step(unet: Any, side: int, tokens: int) -> Activations:
+def _step(unet: Any, side: int, tokens: int, run: Run) -> Activations:
     """A forward and backward pass of a batch that costs nothing, as nothing is computed."""
     import torch
 
@@ -147,7 +162,7 @@ def _step(unet: Any, side: int, tokens: int) -> Activations:
     hooks = [parameter.register_post_accumulate_grad_hook(_drop_gradient) for parameter in unet.parameters()]
     unet.train()
     dtype = next(unet.parameters()).dtype
-    with LiveBytes(unet.parameters(), MARK) as live, Counted() as counted:
+    with LiveBytes(unet.parameters(), MARK, run) as live, Counted() as counted:
         latents = torch.empty(MARK, unet.config.in_channels, side, side, dtype=dtype, device="meta")
         text = torch.empty(MARK, tokens, unet.config.cross_attention_dim, dtype=dtype, device="meta")
         prediction = unet(latents, torch.empty(MARK, device="meta"), text, return_dict=False)[0]

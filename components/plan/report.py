@@ -6,7 +6,7 @@ from typing import Any
 
 from platen.components.plan.choice import GIB, Candidate, Choice
 from platen.components.plan.memory import Layout
-from platen.components.plan.prices import PriceTable
+from platen.components.plan.prices import Gpu, PriceTable
 from platen.components.plan.profile import ModelFacts
 from platen.components.plan.settings import PlanSettings
 
@@ -31,34 +31,43 @@ def plan_json(choice: Choice, model: ModelFacts, table: PriceTable, settings: Pl
         "looked_at": choice.looked_at,
         "prices": {"oldest": table.oldest.isoformat(), "source": choice.best.offer.source.model_dump(mode="json")},
         "error_band": BANDS,
-        "train": train_section(choice.best, settings),
-        "not_settings_yet": not_settings_yet(choice.best.layout),
+        "train": train_section(choice.best, table.gpus[choice.best.offer.gpu], settings),
     }
 
 
-def train_section(best: Candidate, settings: PlanSettings) -> dict[str, Any]:
-    """The fields of `train` that a plan decides; a job of several nodes asks for a GPU a process."""
+def train_section(best: Candidate, gpu: Gpu, settings: PlanSettings) -> dict[str, Any]:
+    """The fields of `train` that a plan decides, and for which hardware; a job only where one machine is not enough."""
     section: dict[str, Any] = {
         "steps": settings.steps,
         "global_batch": settings.global_batch,
+        "precision": settings.precision,
         "micro_batch": best.layout.micro_batch,
         "ranks": best.layout.ranks,
-        "precision": settings.precision,
         "gradient_checkpointing": best.layout.checkpointing,
+        "zero": zero_section(best.layout),
+        "planned_for": {
+            "gpu": best.offer.gpu,
+            "memory_gib": gpu.memory_gib,
+            "gpus_per_node": best.offer.gpus,
+            "nodes": best.nodes,
+        },
     }
     if best.nodes > 1:
         section["job"] = {"nodes": best.nodes, "processes_per_node": best.offer.gpus, "gpu": "nvidia.com/gpu"}
     return section
 
 
-def not_settings_yet(layout: Layout) -> dict[str, Any]:
-    """What a plan decides and train cannot be told: it does ZeRO stage 3 without offloading."""
-    chosen = {
-        "zero_stage": (layout.stage, 3),
-        "offload": (layout.offload, "none"),
-        "zeropp": (bool(layout.secondary), False),
-    }
-    return {name: value for name, (value, does) in chosen.items() if value != does}
+def zero_section(layout: Layout) -> dict[str, Any]:
+    """The fields of `train.zero`."""
+    section: dict[str, Any] = {"stage": layout.stage}
+    if layout.offload != "none":
+        section["offload_optimizer"] = "cpu"
+    if layout.offload == "all":
+        section["offload_parameters"] = "cpu"
+    if layout.secondary:
+        quantized = {"quantized_weights": True, "quantized_gradients": True}
+        section |= {"secondary_partition": layout.secondary, **quantized}
+    return section
 
 
 def table_text(choice: Choice, table: PriceTable) -> str:

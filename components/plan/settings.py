@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import yaml
 from pydantic import Field, model_validator
 
-from platen.settings import Settings
+from platen.settings import Settings, mapping
 
 Stage = Literal[0, 1, 2, 3]
 Offload = Literal["none", "optimizer", "all"]
+SAID_BY_TRAIN = ("steps", "global_batch", "precision")  # with the same defaults there
 
 
 class PlanSettings(Settings):
     """What is to be trained, what it may cost, and what the forecast takes for granted."""
 
+    use: bool = Field(
+        False,
+        description="in a pipeline: plan before train, which takes the plan as its settings; the command always plans",
+    )
     model: Path | None = Field(
         None, description="config.json of a UNet, or a diffusers folder; null: that of the input `base`"
     )
@@ -25,9 +31,11 @@ class PlanSettings(Settings):
     pixels_per_latent: int = Field(8, ge=1, description="pixels along a latent, where there is no vae/config.json")
     caption_tokens: int = Field(77, ge=1, description="length of captions, where there is no text_encoder/config.json")
     samples: int | None = Field(None, ge=1, description="training samples; null: what the input `encoded` says")
-    steps: int = Field(10_000, ge=1, description="optimizer steps, 1 or more")
-    global_batch: int = Field(64, ge=1, description="samples a step, over all ranks")
-    precision: Literal["fp32", "bf16"] = Field("bf16", description="fp32 or bf16")
+    steps: int = Field(10_000, ge=1, description="optimizer steps, 1 or more; not set: train.steps")
+    global_batch: int = Field(64, ge=1, description="samples a step, over all ranks; not set: train.global_batch")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "bf16", description="fp32, bf16 or fp16; not set: train.precision"
+    )
 
     aim: Literal["cost", "time"] = Field("cost", description="cost or time: what the chosen plan has least of")
     deadline_hours: float | None = Field(None, gt=0, description="hours that training may take; null: any")
@@ -40,13 +48,15 @@ class PlanSettings(Settings):
     spot: Literal["either", "never", "only"] = Field(
         "either", description="nodes that can be taken away: either, never, only"
     )
-    stages: tuple[Stage, ...] = Field(
-        (3,), min_length=1, description="ZeRO stages to choose from; train can do 3 today"
-    )
+    stages: tuple[Stage, ...] = Field((0, 1, 2, 3), min_length=1, description="ZeRO stages to choose from")
     offloads: tuple[Offload, ...] = Field(
-        ("none",), min_length=1, description="to choose from: none, optimizer, all (stage 3); train can do none today"
+        ("none", "optimizer", "all"),
+        min_length=1,
+        description="to choose from what lies in the host's memory: none, optimizer (stage 1 to 3), all (stage 3)",
     )
-    zeropp: bool = Field(False, description="look at ZeRO++ too (stage 3, several nodes); train cannot do it today")
+    zeropp: bool = Field(
+        False, description="look at ZeRO++ too (stage 3, several nodes); it rounds weights and gradients on their way"
+    )
     data_gb: float = Field(0.0, ge=0, description="GB of data that have to be brought to where training runs")
     data_at: str | None = Field(
         None, description="place of that data in the price table; null: it costs nothing to move"
@@ -70,7 +80,7 @@ class PlanSettings(Settings):
     def _gpus_fit(self) -> PlanSettings:
         if self.gpus is not None and self.gpus > self.most_gpus and "most_gpus" in self.model_fields_set:
             raise ValueError(f"gpus {self.gpus} is above most_gpus {self.most_gpus}; change one of the two")
-        if "all" in self.offloads and 3 not in self.stages:
+        if "all" in self.offloads and 3 not in self.stages and "offloads" in self.model_fields_set:
             raise ValueError("offloads: all needs ZeRO stage 3 in stages: only there parameters can be offloaded")
         return self
 
@@ -79,3 +89,19 @@ class PlanSettings(Settings):
         if self.samples is not None and self.gpus is not None and self.gpus > self.samples:
             raise ValueError(f"gpus {self.gpus} is more than samples {self.samples}; a rank needs one at least")
         return self
+
+
+def of_run(text: str, *, use: bool | None = None) -> str:
+    """The settings of a run, with what `train` says and `plan` leaves open in both: it is said once.
+
+    Args:
+        text: YAML.
+        use: In place of what `plan.use` says.
+    """
+    values = mapping(text)
+    train, plan = ({} if values.get(name) is None else values[name] for name in ("train", "plan"))
+    if not isinstance(train, dict) or not isinstance(plan, dict):
+        return text  # for the sections' own readers to refuse
+    said: dict[str, Any] = {name: train[name] for name in SAID_BY_TRAIN if name in train}
+    asked = {} if use is None else {"use": use}
+    return yaml.safe_dump({**values, "plan": {**said, **plan, **asked}}, sort_keys=False, allow_unicode=True)

@@ -11,9 +11,10 @@ from typing import Any
 import yaml
 
 from platen.components.plan.choice import choose
+from platen.components.plan.known import ProfileSettings, known_profile
 from platen.components.plan.prices import DEFAULT, read_prices
-from platen.components.plan.profile import profile, read_config
-from platen.components.plan.report import plan_json, table_text, train_section
+from platen.components.plan.profile import read_config
+from platen.components.plan.report import plan_json, table_text
 from platen.components.plan.settings import PlanSettings
 from platen.errors import InputError, SettingsError
 from platen.manifest import Json, canonical, sha256, sha256_of
@@ -35,16 +36,22 @@ class Subject:
 
 
 def plan(settings: PlanSettings, inputs: Inputs, place: Place) -> Outcome:
-    """Look at every way, write the best as plan.json, plan.txt and train.yaml."""
+    """Look at every way, write the best as plan.json, plan.txt and train.yaml; nothing where no plan is asked for."""
+    if not settings.use:
+        log.info("plan: none is asked for (plan.use is false); train has its own settings")
+        return Outcome()
     table = read_prices(settings.prices)
     subject = read_subject(settings, inputs)
     check_batch(settings, subject.samples)
-    model = profile(subject.config, subject.side, subject.tokens, settings.precision)
+    wanted = ProfileSettings(
+        config=subject.config, side=subject.side, tokens=subject.tokens, precision=settings.precision
+    )
+    model = known_profile(wanted, place.workspace)
     choice = choose(model, table, subject.samples, settings)
     written = plan_json(choice, model, table, settings)
     write_file(place.out / PLAN, canonical(written, indent=1))
     write_file(place.out / TABLE, table_text(choice, table).encode() + b"\n")
-    write_file(place.out / TRAIN, yaml.safe_dump({"train": train_section(choice.best, settings)}).encode())
+    write_file(place.out / TRAIN, yaml.safe_dump({"train": written["train"]}, sort_keys=False).encode())
     log.info("plan: %d ways looked at, %.1f hours, %.2f USD", choice.looked_at, choice.best.hours, choice.best.usd)
     return Outcome(
         counts={"looked_at": choice.looked_at, "parameters": model.parameters},

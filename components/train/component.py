@@ -12,6 +12,7 @@ def train(
     run: str,
     encoded: dsl.Input[dsl.Dataset],
     base: dsl.Input[dsl.Model],
+    plan: dsl.Input[dsl.Artifact],
     model: dsl.Output[dsl.Model],
     job: dsl.Output[dsl.Artifact],
 ) -> None:
@@ -23,6 +24,7 @@ def train(
         run: The run's folder, for its records.
         encoded: What encode committed.
         base: The model that training starts from.
+        plan: How to train; empty where none is asked for.
         model: The trained model.
         job: The PyTorchJob as it was applied; an empty object where training needed none.
     """
@@ -30,5 +32,6 @@ def train(
     from platen.components.train.kubernetes.pytorchjob import write_spec
     from platen.components.train.stage import STAGE
 
-    result = execute(STAGE, settings, workspace, run, {"encoded": encoded, "base": base}, model)
+    inputs = {"encoded": encoded, "base": base, "plan": plan}
+    result = execute(STAGE, settings, workspace, run, inputs, model)
     write_spec(result.folder, job.path)

@@ -67,10 +67,13 @@ def write_job(settings: TrainSettings, inputs: Mapping[str, Folder], shared: str
 
 
 def encode(job: Job) -> bytes:
-    """The job as JSON; its settings with what is not part of the model's identity, but for how to launch it."""
+    """The job as JSON; its settings with what is not part of the model's identity, but for how to launch it.
+
+    What a preset stands for is in them, field by field.
+    """
     settings = everything(job.settings)
     settings["measure"]["port"] = job.settings.metrics_port  # what null stands for depends on how it is launched
-    del settings["job"]
+    del settings["job"], settings["preset"]
     return canonical({**job.model_dump(exclude={"settings"}), "settings": settings})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,9 @@ from platen.components.train.models.settings import LoraSettings
 from platen.components.train.objectives.settings import ObjectiveSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
 from platen.components.train.parallel.settings import ZeroSettings
+from platen.components.train.planned.hardware import job_fault
+from platen.components.train.planned.settings import Hardware
+from platen.components.train.presets import Name, with_preset
 from platen.components.train.rank.settings import GuardSettings, StopSettings
 from platen.components.train.removed import refuse_removed
 from platen.settings import Settings
@@ -25,6 +28,12 @@ class TrainSettings(Settings):
     no more than the last digits, and a training goes on where another number of ranks has left it.
     """
 
+    preset: Name | None = Field(
+        None,
+        description="one-gpu, one-node, many-nodes, slow-network or offload: fields below by where training runs "
+        "(`platen settings --preset NAME` prints them); null: none",
+        exclude=True,
+    )
     steps: int = Field(10_000, ge=1, description="optimizer steps, 1 or more")
     global_batch: int = Field(64, ge=1, description="samples a step, over all ranks; divisible by ranks x micro_batch")
     micro_batch: int = Field(
@@ -69,6 +78,14 @@ class TrainSettings(Settings):
     job: JobSettings | None = Field(
         None, description="train as a PyTorchJob on the cluster; null: on this machine", exclude=True
     )
+    planned_for: Hardware | None = Field(
+        None, description="hardware that a plan chose these settings for; null: any", exclude=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_is_below(cls, values: Any) -> Any:
+        return with_preset(values)
 
     @model_validator(mode="before")
     @classmethod
@@ -116,3 +133,29 @@ class TrainSettings(Settings):
                 f"{self.job.processes_per_node}; change one of the three"
             )
         return self
+
+    @model_validator(mode="after")
+    def _planned_for_this(self) -> TrainSettings:
+        found = None if self.planned_for is None else job_fault(self.planned_for, self.ranks, self.job)
+        if found is not None:
+            raise ValueError(f"{found}, but planned_for is {self.planned_for}; set the same, or plan for what there is")
+        return self
+
+    @model_validator(mode="after")
+    def _cpus_can_do_it(self) -> TrainSettings:
+        if self.job is not None and self.job.gpu is None:
+            fault = cpu_fault(self)
+            if fault is not None:
+                raise ValueError(f"{fault}, and job.gpu is null; set job.gpu, as nvidia.com/gpu, or change it")
+        return self
+
+
+def cpu_fault(settings: TrainSettings) -> str | None:
+    """A setting that CPUs cannot do, with its value; None where they can do all."""
+    gpus_only = {
+        "precision fp16": settings.precision == "fp16",
+        "zero.quantized_weights true": settings.zero.quantized_weights,
+        "zero.quantized_gradients true": settings.zero.quantized_gradients,
+    }
+    found = [name for name, wanted in gpus_only.items() if wanted]
+    return f"{found[0]} needs GPUs" if found else None

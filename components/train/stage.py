@@ -13,12 +13,16 @@ from platen.components.train.models.settings import check_captions
 from platen.components.train.node.local import run_here
 from platen.components.train.objectives.kinds import check_objective
 from platen.components.train.optimization.schedule import learning_rate
+from platen.components.train.planned.follow import follow
+from platen.components.train.presets import PRESETS, leaves
 from platen.components.train.rank.incidents import read_incidents
 from platen.components.train.settings import TrainSettings
-from platen.errors import InputError, ProcessError
+from platen.errors import InputError, ProcessError, SettingsError
 from platen.manifest import File, Json, canonical, check_files
+from platen.settings import everything
 from platen.stage import Inputs, Outcome, Place, Stage
 from platen.storage import is_local, join, store_for, write_file
+from platen.telemetry import log
 
 LAST = 50  # steps over which the last loss is averaged: a single step's is mostly noise
 
@@ -28,6 +32,7 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     check_objective(settings.objective, inputs["base"])
     check_captions(settings.lora, as_tokens=inputs["encoded"].manifest.facts.get("text") == "tokens")
     if read_result(place.shared) is None:
+        begin(settings)
         launcher(settings)(write_job(settings, inputs, place.shared, place.workspace), settings, place)
     result = read_result(place.shared)
     if result is None:
@@ -43,6 +48,18 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
         licences=inputs["encoded"].manifest.licences,
         facts=facts(settings, inputs, result),
     )
+
+
+def begin(settings: TrainSettings) -> None:
+    """Say what a preset has set. Raises SettingsError where a plan's nodes are more than this machine."""
+    planned = settings.planned_for
+    if planned is not None and planned.nodes > 1 and settings.job is None:
+        problem = f"{planned}, but train.job is null: this machine alone"
+        raise SettingsError("train.planned_for", problem, f"job: {{nodes: {planned.nodes}, ...}}, or another plan")
+    if settings.preset is not None:
+        values = dict(leaves(everything(settings)))
+        names = [name for name, _ in leaves(PRESETS[settings.preset].sets(settings.zero.secondary_partition))]
+        log.info("train: preset %s: %s", settings.preset, ", ".join(f"{name} {values[name]}" for name in names))
 
 
 def launcher(settings: TrainSettings) -> Callable[[str, TrainSettings, Place], None]:
@@ -104,4 +121,13 @@ def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> d
     }
 
 
-STAGE = Stage(name="train", version=2, kind="model", settings=TrainSettings, inputs=("encoded", "base"), work=train)
+STAGE = Stage(
+    name="train",
+    version=2,
+    kind="model",
+    settings=TrainSettings,
+    inputs=("encoded", "base"),
+    work=train,
+    advice=("plan",),
+    advised=follow,
+)

@@ -23,6 +23,7 @@ STAGES = (
     "merge",
     "base",
     "encode",
+    "plan",
     "train",
     "generate",
     "evaluate",

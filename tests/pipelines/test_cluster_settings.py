@@ -70,7 +70,7 @@ def test_without_a_file_only_train_may_take_longer_than_a_day(default: Path) -> 
 def test_stages_with_models_have_room_in_dev_shm(default: Path) -> None:
     shm = {"volumeName": "shm", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "1Gi"}
     mounted = {task for task, pod in pods(default).items() if pod.get("emptyDirMounts") == [shm]}
-    assert mounted == {f"exec-{stage}" for stage in ("base", "encode", "train", "generate", "evaluate")}
+    assert mounted == {f"exec-{stage}" for stage in ("base", "encode", "plan", "train", "generate", "evaluate")}
 
 
 def test_secrets_are_environment_and_files_of_every_pod(everywhere: Path) -> None:

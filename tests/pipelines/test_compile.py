@@ -43,6 +43,14 @@ def test_texts_and_images_are_cleaned_side_by_side(compiled: Path) -> None:
     assert set(tasks["merge"]["dependentTasks"]) == {"clean-images", "clean-text", "ingest"}
 
 
+def test_a_plan_is_made_before_train_and_handed_to_it(compiled: Path) -> None:
+    spec = next(yaml.safe_load_all((compiled / "content.yaml").read_text()))
+    tasks = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    assert set(tasks["plan"]["dependentTasks"]) == {"base", "encode"}
+    taken = tasks["train"]["inputs"]["artifacts"]["plan"]["taskOutputArtifact"]
+    assert taken == {"outputArtifactKey": "plan", "producerTask": "plan"}
+
+
 def test_every_task_has_an_image_of_its_own_with_the_version(compiled: Path) -> None:
     spec = next(yaml.safe_load_all((compiled / "content.yaml").read_text()))
     images = {name: executor["container"]["image"] for name, executor in spec["deploymentSpec"]["executors"].items()}

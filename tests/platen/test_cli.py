@@ -10,7 +10,7 @@ import pytest
 
 COMMANDS = {
     *("ingest", "clean-text", "clean-images", "merge", "base", "encode", "train", "generate", "evaluate", "gate"),
-    *("deploy", "serve", "monitor", "notify", "sample", "plan"),
+    *("deploy", "serve", "monitor", "notify", "sample", "plan", "batch-size"),
     *("run", "demo", "compile", "submit", "cancel", "reap", "settings", "version"),
     *("verify", "lineage", "releases", "rollback"),
 }
@@ -34,6 +34,14 @@ def test_every_command_is_listed_and_no_other(tmp_path: Path) -> None:
 def test_help_needs_neither_torch_nor_kfp() -> None:
     code = "import sys, platen.cli; sys.exit(any(name in sys.modules for name in ('torch', 'kfp', 'numpy')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_preset_is_printed_as_settings_and_an_unknown_one_refused(tmp_path: Path) -> None:
+    printed = platen("settings", "--preset", "one-node", cwd=tmp_path)
+    assert printed.stdout.endswith("train:\n  zero:\n    stage: 2\n")
+    refused = platen("settings", "--preset", "one-nod", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--preset one-nod: unknown. Accepted: one-node (did you mean that?)" in refused.stderr
 
 
 @pytest.mark.parametrize(

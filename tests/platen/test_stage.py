@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,26 @@ def test_second_run_finds_the_first(tmp_path: Path) -> None:
     first = run_stage(word_stage(), WordSettings(workers=1), {}, str(tmp_path))
     second = run_stage(word_stage(), WordSettings(workers=9), {}, str(tmp_path))
     assert second.cached and second.folder.digest == first.folder.digest
+
+
+def test_advice_changes_how_and_not_what(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def work(settings: WordSettings, inputs: Inputs, place: Place) -> Outcome:
+        asked.append(settings.workers)
+        assert not inputs
+        return Outcome()
+
+    def advised(settings: WordSettings, inputs: Inputs) -> WordSettings:
+        return settings.model_copy(update={"workers": inputs["hint"].manifest.counts["words"]})
+
+    hint = run_stage(word_stage(), WordSettings(times=7), {}, str(tmp_path)).folder
+    stage = replace(word_stage(work, name="advised"), advice=("hint",), advised=advised)
+    made = run_stage(stage, WordSettings(), {"hint": hint.uri}, str(tmp_path))
+    assert asked == [7]
+    assert made.folder.manifest.inputs == {}
+    assert json.loads(made.folder.read(RUN) or b"")["hint"] == hint.uri
+    assert run_stage(stage, WordSettings(), {}, str(tmp_path)).cached
 
 
 @given(st.text(max_size=5), st.integers(1, 3), st.integers(1, 3))

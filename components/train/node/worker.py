@@ -44,6 +44,7 @@ from platen.storage import saving, scratch, write_file
 from platen.telemetry import log, set_up_logging
 
 NOISE = ("[WARNING]", "[INFO]", "[W", "INFO ", "built successfully")
+RANK = "platen.components.train.rank.main"
 PREFIX = "[rank ${rank}] "  # torchrun fills it in
 
 
@@ -156,11 +157,11 @@ def fetch(job: Job, name: str) -> str:
     return str(folder.path.resolve())
 
 
-def torchrun(desk: Path, node: Node, env: dict[str, str]) -> subprocess.Popen[str]:
-    """Start it, under the agent that reports how its ranks ended."""
+def torchrun(desk: Path, node: Node, env: dict[str, str], rank: str = RANK) -> subprocess.Popen[str]:
+    """Start it, under the agent that reports how its ranks ended; `rank` is the module that each of them runs."""
     module = [sys.executable, "-m", "platen.components.train.node.agent", str(desk / "report.json")]
     lines = [f"--log-dir={desk / 'lines'}", "--tee=3"]  # prefixes need a file a rank
-    ranks = ["-m", "platen.components.train.rank.main", str(desk / JOB)]
+    ranks = ["-m", rank, str(desk / JOB)]
     return start([*module, *node.arguments, *lines, *ranks], env)
 
 

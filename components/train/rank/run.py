@@ -29,6 +29,7 @@ from platen.components.train.parallel.whole import held_counts, load_masters, wh
 from platen.components.train.parallel.zero import bundle_small_modules, engine_config, init_processes
 from platen.components.train.rank.deterministic import use_deterministic_algorithms
 from platen.components.train.rank.guard import Guard, Losses, watch_plain_optimizer
+from platen.components.train.rank.machine import Machine, check_machine
 from platen.components.train.rank.rollback import check_resumed
 from platen.components.train.rank.stop import StopFlag
 from platen.components.train.rank.trainer import Trainer
@@ -89,6 +90,7 @@ def publish(out: Path, shared: str, told: dict[str, Json]) -> None:
 def build(job: Job, desk: Path) -> Trainer:
     """Everything a run is made of, in the order it depends on each other."""
     settings, base = job.settings, Path(job.base)
+    check_machine(settings, Machine.here())
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     if settings.deterministic:

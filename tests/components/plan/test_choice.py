@@ -100,7 +100,7 @@ def test_more_ranks_than_samples_are_refused(large: ModelFacts, table: PriceTabl
 
 
 def test_a_thousand_gpus_are_a_small_search(large: ModelFacts, table: PriceTable) -> None:
-    """The search's size, not its time, is held down; bench/planner_memory.py tells the time."""
+    """The search's size, not its time, is held down; bench/planner_speed.py tells the time."""
     settings = PlanSettings(
         gpus=1024, global_batch=8192, stages=(0, 1, 2, 3), offloads=("none", "optimizer", "all"), most_gpus=1024
     )

@@ -11,8 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
+from platen.components.plan.memory import Layout
+from platen.components.plan.report import zero_section
+from platen.components.plan.settings import PlanSettings
+from platen.components.plan.stage import STAGE
+from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.settings import TrainSettings
+from platen.stage import run_stage
 from tests.components.plan.conftest import SMALL
+
+QUANTIZED = {"quantized_weights": True, "quantized_gradients": True}
 
 
 def platen(folder: Path, plan: dict[str, Any]) -> subprocess.CompletedProcess[str]:
@@ -35,7 +43,27 @@ def test_a_plan_is_a_table_a_file_and_settings_that_train_takes(tmp_path: Path, 
     assert settings == plan["train"]
     train = TrainSettings.model_validate(settings)
     assert (train.ranks, train.job.nodes if train.job else 0, train.steps) == (16, 2, 10_000)
-    assert plan["not_settings_yet"] == {}
+    assert train.zero.stage == plan["chosen"]["stage"]
+    planned = train.planned_for
+    assert planned and (planned.gpu, planned.memory_gib, planned.gpus_per_node) == ("H100-80GB", 80, 8)
+
+
+def test_every_way_of_zero_is_settings_of_train() -> None:
+    layouts = [
+        (Layout(1, 16, 1), {"stage": 1}),
+        (Layout(2, 16, 1, offload="optimizer"), {"stage": 2, "offload_optimizer": "cpu"}),
+        (Layout(3, 16, 1, offload="all"), {"stage": 3, "offload_optimizer": "cpu", "offload_parameters": "cpu"}),
+        (Layout(3, 16, 1, secondary=8), {"stage": 3, "secondary_partition": 8, **QUANTIZED}),
+    ]
+    for layout, wanted in layouts:
+        assert ZeroSettings.model_validate(zero_section(layout)) == ZeroSettings.model_validate(wanted)
+
+
+def test_nothing_is_planned_where_no_plan_is_asked_for(tmp_path: Path) -> None:
+    settings = PlanSettings(gpu="B9000")  # not in the price table
+    folder = run_stage(STAGE, settings, {}, str(tmp_path)).folder
+    assert folder.manifest.files == []
+    assert not (tmp_path / "profile").exists()
 
 
 @pytest.mark.parametrize(

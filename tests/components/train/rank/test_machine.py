@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from platen.components.train.parallel.settings import ZeroSettings
+from platen.components.train.planned.hardware import Gpu
+from platen.components.train.rank.machine import Machine, check_machine, check_nvme
+from platen.components.train.settings import TrainSettings
+from platen.errors import SettingsError
+from platen.stage import Folder
+from tests.components.train import small_run
+
+H100 = Gpu("NVIDIA H100 80GB HBM3", 79.1)
+PLANNED = {"gpu": "H100-80GB", "memory_gib": 80, "gpus_per_node": 2, "nodes": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"precision": "fp16"}, r"train\.precision: fp16, and this machine has no GPU\. Accepted: fp32 or bf16"),
+        ({"zero": {"quantized_weights": True}}, r"train\.zero\.quantized_weights: true, and .* no GPU"),
+        ({"zero": {"quantized_gradients": True}}, r"train\.zero\.quantized_gradients: true, and .* no GPU"),
+        ({"planned_for": PLANNED}, r"planned_for: 1 x 2 H100-80GB \(2 ranks\), but here is a machine without a GPU"),
+    ],
+    ids=["fp16", "qwZ", "qgZ", "planned"],
+)
+def test_what_cpus_cannot_do_is_refused_by_name(settings: dict[str, Any], words: str) -> None:
+    chosen = TrainSettings.model_validate(settings)
+    with pytest.raises(SettingsError, match=words):
+        check_machine(chosen, Machine(None, 2))
+    check_machine(chosen, Machine(H100, 2))
+
+
+def test_hpz_is_no_matter_of_gpus() -> None:
+    check_machine(TrainSettings(zero=ZeroSettings(secondary_partition=2)), Machine(None, 2))
+
+
+def test_a_plan_for_another_gpu_is_refused_naming_both() -> None:
+    chosen = TrainSettings.model_validate({"planned_for": PLANNED})
+    with pytest.raises(
+        SettingsError, match=r"1 x 2 H100-80GB \(2 ranks\), but here is a GPU NVIDIA L4 of 22\.0 GiB\. Accepted: "
+    ):
+        check_machine(chosen, Machine(Gpu("NVIDIA L4", 22.0), 2))
+
+
+@pytest.mark.parametrize(
+    ("gib", "folder", "words"),
+    [(1.0, "gone", "no such folder on this machine"), (1e9, ".", "GiB free; 2 ranks of nvme_gib 1e.09 need 2e.09")],
+    ids=["missing", "too_small"],
+)
+def test_nvme_without_a_folder_or_room_is_refused(tmp_path: Path, gib: float, folder: str, words: str) -> None:
+    zero = ZeroSettings(offload_optimizer="nvme", nvme_path=str(tmp_path / folder), nvme_gib=gib)
+    with pytest.raises(SettingsError, match=rf"train\.zero\.nvme_path: .*{words}"):
+        check_nvme(zero, 2)
+
+
+def test_nvme_with_room_is_taken(tmp_path: Path) -> None:
+    check_nvme(ZeroSettings(offload_optimizer="nvme", nvme_path=str(tmp_path), nvme_gib=0.001), 2)
+
+
+def test_ranks_refuse_before_anything_is_built(encoded: Folder, base: Folder, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"train\.precision: fp16, and this machine has no GPU"):
+        small_run.run(tmp_path, encoded, base, small_run.settings(precision="fp16"))
+    assert not (tmp_path / "began.json").exists()
