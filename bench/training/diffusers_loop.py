@@ -38,7 +38,8 @@ class DiffusersLoop:
         self.accelerator = Accelerator(mixed_precision="no", deepspeed_plugin=plugin)
         self.schedule = DDPMScheduler.from_pretrained(base / "scheduler")
         unet = UNet2DConditionModel.from_pretrained(base / "unet", low_cpu_mem_usage=False).train()
-        self.ema = EMAModel(unet.parameters(), decay=settings.ema.decay)
+        # at ZeRO-3 diffusers 0.42.1's average ends in a NameError at its first step
+        self.ema = EMAModel(unet.parameters(), decay=settings.ema.decay) if stage < 3 else None
         rate = settings.optimizer.learning_rate
         optimizer = torch.optim.AdamW(unet.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.01)
         warmup = settings.optimizer.warmup_steps
@@ -66,7 +67,7 @@ class DiffusersLoop:
             self.optimizer.step()
             self.scheduler.step()
             self.optimizer.zero_grad()
-        if self.accelerator.sync_gradients:
+        if self.ema and self.accelerator.sync_gradients:
             self.ema.step(self.unet.parameters())
         return float(mean)
 

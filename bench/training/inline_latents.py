@@ -2,8 +2,8 @@
 
     python -m bench.training.inline_latents
 
-What it saves depends on how large the encoders are beside the UNet. Here all three are Stable Diffusion's with a width of
-an eighth, at 256 pixels; the floating-point operations of both are in the row, so that the choice can be judged.
+What it saves depends on how large the encoders are beside the UNet. Here all three are Stable Diffusion's with an
+eighth of its width, at 256 pixels; the floating-point operations of both are in the row, so that the choice can be judged.
 """
 
 from __future__ import annotations
@@ -52,13 +52,16 @@ def main() -> None:
         parts={f"{way}, samples/s": rate for way, rate in rates.items()},
         how=(
             "the trainer of components/train, ZeRO-3, fp32, 2 ranks with a thread each, micro-batch 4; inline each "
-            "step first runs the autoencoder's encoder and the text encoder on pixels and token ids in memory (decoding "
-            f"pictures is not counted); {ROUNDS} rounds of {STEPS} steps each in turn, median; operations by torch's "
-            "counter on the meta device"
+            "step first runs the autoencoder's encoder and the text encoder on pixels and token ids in memory "
+            f"(decoding pictures is not counted); {ROUNDS} rounds of {STEPS} steps each in turn, median; "
+            "operations by torch's counter on the meta device"
         ),
         table=Table(
             ["GFLOP a sample", "UNet, forward and backward", "autoencoder", "text encoder", "inline / precomputed"],
-            [[name, *(f"{part:.1f}" for part in parts), f"{sum(parts) / parts[0]:.2f}"] for name, parts in work.items()],
+            [
+                [name, *(f"{part:.1f}" for part in parts), f"{sum(parts) / parts[0]:.2f}"]
+                for name, parts in work.items()
+            ],
         ),
     ).tell()
 

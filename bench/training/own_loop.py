@@ -32,9 +32,10 @@ def main() -> None:
         bar=">= 1.0",
         parts={f"{way}, samples/s": rate for way, rate in rates.items()},
         how=(
-            "UNet of 13 million parameters, 32 × 32 latents, fp32, AdamW, min-SNR weights and an average of the weights in "
-            "both; precomputed latents in both, theirs in memory; 2 ranks with a thread each, micro-batch 4, no "
-            f"accumulation; both engines in the same processes, {ROUNDS} rounds of {STEPS} steps each in turn, median"
+            "UNet of 13 million parameters, 32 × 32 latents, fp32, AdamW, min-SNR weights and an average of the "
+            "weights in both; precomputed latents in both, theirs in memory; 2 ranks with a thread each, "
+            f"micro-batch 4, no accumulation; both engines in the same processes, {ROUNDS} rounds of {STEPS} "
+            "steps each in turn, median"
         ),
     ).tell()
 

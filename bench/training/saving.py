@@ -25,7 +25,7 @@ STEPS = EVERY * SAVES + EVERY // 2
 def main() -> None:
     """Print the row, from the rank on which it is worse."""
     with new_world(SAMPLES, unet_config(CHANNELS)) as world:
-        checkpoints = {"every": EVERY, "keep": 100}
+        checkpoints = {"every": EVERY, "keep_last": 100}
         chosen = settings(steps=STEPS, global_batch=2 * BATCH, micro_batch=BATCH, checkpoints=checkpoints)
         ranks = world.run(MODULE, chosen)
         saves = [end(world.folder / "run", EVERY * number) for number in range(1, SAVES + 1)]
@@ -43,8 +43,9 @@ def main() -> None:
             "parameters": ranks[0]["parameters"],
         },
         how=(
-            f"the trainer of components/train, ZeRO-3, fp32, 2 ranks with a thread each, on a local disk; {SAVES} saves, "
-            f"one every {EVERY} steps; a save's steps are those from the one it is due after until its index is there"
+            f"the trainer of components/train, ZeRO-3, fp32, 2 ranks with a thread each, on a local disk; {SAVES} "
+            f"saves, one every {EVERY} steps; a save's steps are those from the one it is due after until "
+            "its index is there"
         ),
     ).tell()
 
@@ -59,6 +60,7 @@ def split(starts: list[float], saves: list[tuple[int, float]]) -> tuple[list[flo
 
     Args:
         starts: When each step began, in seconds since the epoch; one more than the steps that count.
+        saves: The step that each save was due after, and when it was committed.
     """
     during, others = [], []
     for step in range(2, len(starts) - 1):
@@ -70,7 +72,7 @@ def split(starts: list[float], saves: list[tuple[int, float]]) -> tuple[list[flo
 def rank(path: str) -> None:
     """One rank: train to the end; tell when each step began."""
     from platen.components.train.job import read_job
-    from platen.components.train.parallel.zero import whole_count
+    from platen.components.train.parallel.whole import whole_count
     from platen.components.train.rank.run import build
     from platen.components.train.rank.trainer import Trainer
 

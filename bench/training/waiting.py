@@ -1,6 +1,6 @@
 """Share of a training step that is spent on getting its samples: the real trainer, two ranks.
 
-    python -m bench.training.waiting
+python -m bench.training.waiting
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def main() -> None:
         bar="< 0.02",
         parts={"seconds reading": reading, "seconds training": whole, "steps": STEPS, "samples a rank and step": BATCH},
         how=(
-            "the trainer of components/train, ZeRO-3, fp32, 2 ranks with a thread each, UNet of 13 million parameters at "
-            f"32 × 32 latents, captions of 77 × {TEXT_WIDTH} numbers; the rank that read longer; reading is Encoded.read "
-            "and the tensors made of it; the files were put out of the page cache before"
+            "the trainer of components/train, ZeRO-3, fp32, 2 ranks with a thread each, UNet of 13 million parameters "
+            f"at 32 × 32 latents, captions of 77 × {TEXT_WIDTH} numbers; the rank that read longer; reading is "
+            "Encoded.read and the tensors made of it; the files were put out of the page cache before"
         ),
     ).tell()
 

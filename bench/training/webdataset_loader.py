@@ -46,10 +46,10 @@ def main() -> None:
         bar=">= 3",
         parts={f"{way}, samples/s": rate for way, rate in rates.items()},
         how=(
-            f"{SAMPLES} samples in {SHARDS} shards, latents 4 × 32 × 32 and captions 77 × {WIDTH}, float16, in the page "
-            f"cache; batches of {BATCH} as torch tensors; one process, one thread; webdataset {webdataset.__version__}: "
-            f"a tar with two .npy a sample, shuffle buffer of {BUFFER}, decode, batched; {ROUNDS} rounds of {BATCHES} "
-            "batches each in turn, median"
+            f"{SAMPLES} samples in {SHARDS} shards, latents 4 × 32 × 32 and captions 77 × {WIDTH}, float16, in the "
+            f"page cache; batches of {BATCH} as torch tensors; one process, one thread; webdataset "
+            f"{webdataset.__version__}: a tar with two .npy a sample, shuffle buffer of {BUFFER}, decode, batched; "
+            f"{ROUNDS} rounds of {BATCHES} batches each in turn, median"
         ),
     ).tell()
 

@@ -105,7 +105,9 @@ class World:
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={chosen.ranks}"]
         command = [sys.executable, *torchrun, "-m", module, "--rank", str(file), *arguments]
         env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **environment(chosen)}
-        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
         if done.returncode:
             raise SystemExit(f"{module}: a rank failed\n{done.stdout[-6000:]}")
         return [json.loads(Path(job.shared, f"told-{rank}.json").read_text()) for rank in range(chosen.ranks)]

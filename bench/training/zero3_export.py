@@ -1,6 +1,6 @@
 """What is exported at ZeRO-3: by components/train, and by a loop as diffusers' examples have it.
 
-    python -m bench.training.zero3_export
+python -m bench.training.zero3_export
 """
 
 from __future__ import annotations
@@ -32,12 +32,15 @@ def main() -> None:
         bar=">= 1.0",
         parts={f"{way}, share": found for way, found in share.items()},
         how=(
-            f"UNet of {whole} parameters, 2 ranks, {STEPS} steps; then the file is read: parameters that are not empty, "
-            "their numbers, and what a model loaded from it predicts against the live one"
+            f"UNet of {whole} parameters, 2 ranks, {STEPS} steps; then the file is read: parameters that are not "
+            "empty, their numbers, and what a model loaded from it predicts against the live one"
         ),
         table=Table(
             ["Export of", "parameters that are not empty", "numbers", "forward pass"],
-            [[way, f"{sum(map(bool, all_of))} of {len(all_of)}", f"{sum(all_of)}", said] for way, all_of, said in table],
+            [
+                [way, f"{sum(map(bool, all_of))} of {len(all_of)}", f"{sum(all_of)}", said]
+                for way, all_of, said in table
+            ],
         ),
     ).tell()
 

@@ -2,8 +2,8 @@
 
     python -m bench.training.zero_ladder
 
-Live bytes of all tensors that operations made: what stands after three steps of the real trainer, and the highest moment
-within them. On a CPU there is one memory: what is offloaded to the CPU is counted, what lies on the disk is not.
+Live bytes of all tensors that operations made: what stands after three steps of the real trainer, and the highest
+moment within them. On a CPU there is one memory: what is offloaded to the CPU is counted, what lies on the disk is not.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def main() -> None:
         parts={f"{name}, MiB": standing[name] for name in ("ZeRO-0", "ZeRO-3")},
         how=(
             f"the trainer of components/train, UNet of {ranks['ZeRO-3'][0]['parameters']} parameters, fp32, with its "
-            f"average, 2 ranks, micro-batch {BATCH}; live bytes of all tensors that operations made, over {STEPS} steps, of "
-            "the rank that holds more; on a CPU what is offloaded to the CPU is counted as well"
+            f"average, 2 ranks, micro-batch {BATCH}; live bytes of all tensors that operations made, over {STEPS} "
+            "steps, of the rank that holds more; on a CPU what is offloaded to the CPU is counted as well"
         ),
         table=Table(
             ["How the model is split", "between steps, MiB", "highest, MiB"],
