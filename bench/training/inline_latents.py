@@ -3,7 +3,8 @@
     python -m bench.training.inline_latents
 
 What it saves depends on how large the encoders are beside the UNet. Here all three are Stable Diffusion's with an
-eighth of its width, at 256 pixels; the floating-point operations of both are in the row, so that the choice can be judged.
+eighth of its width, at 256 pixels; the floating-point operations of both are in the row, so that the choice can be
+judged.
 """
 
 from __future__ import annotations
