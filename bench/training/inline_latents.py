@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.rows import Row, Table
-from bench.training.world import SMALL, TOKENS, WIDTH, new_world, settings, tell, unet_config
+from bench.training.world import SMALL, TOKENS, WIDTH, new_world, settings, tell, train_step, unet_config
 
 MODULE = "bench.training.inline_latents"
 BATCH, SAMPLES, ROUNDS, STEPS = 4, 32, 5, 2
@@ -153,7 +153,7 @@ def rank(path: str) -> None:
         for way, trainer.data in ways.items():
             started = time.perf_counter()
             for number in range(step, step + STEPS):
-                trainer.step(number)
+                train_step(trainer, number)
             seconds[way].append(time.perf_counter() - started)
     tell(job, {way: found[1:] for way, found in seconds.items()})  # the first round warms up
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.rows import Row
-from bench.training.world import new_world, settings, tell, unet_config
+from bench.training.world import new_world, settings, tell, train_step, unet_config
 
 MODULE = "bench.training.own_loop"
 BATCH, SAMPLES, ROUNDS, STEPS = 4, 160, 6, 3
@@ -53,7 +53,7 @@ def rank(path: str) -> None:
     for step in range(0, (ROUNDS + 1) * STEPS, STEPS):
         started = time.perf_counter()
         for number in range(step, step + STEPS):
-            trainer.step(number)
+            train_step(trainer, number)
         between = time.perf_counter()
         list(islice(peer, STEPS))
         seconds["own"].append(between - started)

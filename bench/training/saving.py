@@ -80,9 +80,9 @@ def rank(path: str) -> None:
     trainer = build(job, Path(path).parent)
     starts: list[float] = []
 
-    def step(number: int) -> object:
+    def step(*arguments: object) -> object:
         starts.append(time.time())
-        return Trainer.step(trainer, number)
+        return Trainer.step(trainer, *arguments)  # type: ignore[arg-type]
 
     trainer.step = step  # type: ignore[method-assign, assignment]
     trainer.train([])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.rows import Row
-from bench.training.world import new_world, settings, tell, unet_config
+from bench.training.world import new_world, settings, tell, train_step, unet_config
 
 MODULE = "bench.training.waiting"
 STEPS, BATCH, SAMPLES = 12, 4, 400
@@ -80,10 +80,10 @@ def rank(path: str) -> None:
     job = read_job(path)
     trainer = build(job, Path(path).parent)
     data = trainer.data = Timed(trainer.data)  # type: ignore[assignment]
-    trainer.step(0)
+    train_step(trainer, 0)
     data.seconds, started = 0.0, time.perf_counter()
     for step in range(1, STEPS + 1):
-        trainer.step(step)
+        train_step(trainer, step)
     tell(job, {"reading": data.seconds, "whole": time.perf_counter() - started})
 
 

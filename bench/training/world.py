@@ -122,6 +122,11 @@ def tell(job: Job, told: Any) -> None:
     os._exit(0)
 
 
+def train_step(trainer: Any, step: int) -> None:
+    """One step of the trainer of components/train, outside of its loop."""
+    trainer.step(step)
+
+
 @contextmanager
 def new_world(samples: int, config: dict[str, Any], dtype: str = "float32") -> Iterator[World]:
     """A world in a temporary folder."""

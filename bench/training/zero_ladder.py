@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.rows import Row, Table
-from bench.training.world import World, new_world, settings, tell, unet_config
+from bench.training.world import World, new_world, settings, tell, train_step, unet_config
 from platen.components.train.node.worker import environment
 
 MODULE = "bench.training.zero_ladder"
@@ -98,7 +98,7 @@ def rank(path: str) -> None:
         trainer = build(job, Path(path).parent)
         live.peaks.clear()  # what building took is not what training takes
         for step in range(STEPS):
-            trainer.step(step)
+            train_step(trainer, step)
         live.count(torch.empty(0))
     tell(job, {"standing": live.fixed, "peak": live.peak, "parameters": parameters(trainer.engine.module)})
 
