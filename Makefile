@@ -7,6 +7,7 @@ RUN ?= runs/demo
 DOCKER ?= docker
 KUBECTL ?= kubectl
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help
@@ -77,6 +78,14 @@ check: install typed-tree ## format, lint, types, import direction, Dockerfiles,
 	$(BIN)/hadolint images/*/Dockerfile
 	$(BIN)/platen compile --check
 
+.PHONY: bench
+bench: .venv/bench ## measure, into docs/benchmarks.md: 15 minutes of an idle machine (BENCH_ARGS=--long: more)
+	$(BIN)/python -m bench.run $(BENCH_ARGS)
+
+.venv/bench: .venv/installed requirements/bench.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
 .PHONY: fix
 fix: install ## format, mend what the linter can, compile the pipelines
 	$(BIN)/ruff format .
@@ -92,6 +101,7 @@ typed-tree:
 .PHONY: lock
 lock: install ## resolve the requirements again
 	$(UV) pip compile -q pyproject.toml --all-extras --group dev $(LOCK) --upgrade -o requirements/dev.txt
+	$(UV) pip compile -q --group bench $(LOCK) -c requirements/dev.txt -o requirements/bench.txt
 	$(UV) pip compile -q requirements/uv.in $(LOCK) --upgrade -o requirements/uv.txt
 	$(UV) pip compile -q pyproject.toml --extra pipelines --extra gcs $(LOCK) -c requirements/dev.txt -o requirements/light.txt
 	$(UV) pip compile -q pyproject.toml --all-extras $(LOCK) -c requirements/dev.txt -o requirements/torch.txt

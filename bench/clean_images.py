@@ -1,6 +1,6 @@
 """Pictures a second of clean_images on one core, against plain Pillow in the same run.
 
-    python bench/clean_images.py [pictures]
+    python -m bench.clean_images [pictures]
 
 JPEGs of 1024 × 768 pixels, quality 90, to 256 × 256 JPEGs of quality 95. clean_images also recognises, checks,
 measures, hashes and makes a thumbnail; Pillow only decodes, resizes, crops and encodes.
@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from bench.rows import Row as Figure
 from platen.components.clean_images.picture import Cleaned, clean_picture
 from platen.components.clean_images.probe import pillow_limits
 from platen.components.clean_images.settings import CleanImagesSettings
@@ -29,7 +30,7 @@ SETTINGS = CleanImagesSettings(resolution=SIDE, format="jpeg", quality=95)
 
 
 def main() -> None:
-    """Print both rates and their ratio: the best of some rounds each, taken in turn."""
+    """Print the row: the best of some rounds each, taken in turn."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
@@ -43,9 +44,13 @@ def main() -> None:
                 for file in files:
                     way(file)
                 best[name] = min(best[name], time.perf_counter() - started)
-    for name, seconds in best.items():
-        print(f"{name:>20}: {count / seconds:6.0f} pictures/s")
-    print(f"{'ratio':>20}: {best['Pillow, full decode'] / best['clean_images']:6.2f}")
+    Figure(
+        row="pictures a second of clean_images, against plain Pillow",
+        ratio=best["Pillow, full decode"] / best["clean_images"],
+        bar="",
+        parts={f"{name}, pictures/s": count / seconds for name, seconds in best.items()},
+        how=f"JPEGs of 1024 × 768 pixels to {SIDE} × {SIDE}, one core; best of {ROUNDS} rounds of {count}, in turn",
+    ).tell()
 
 
 def clean(file: bytes) -> None:

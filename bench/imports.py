@@ -1,6 +1,6 @@
 """Seconds that imports and `platen --help` take over a bare interpreter: the smallest of several runs each.
 
-python bench/imports.py
+python -m bench.imports
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from bench.rows import Row
 
 LIGHT = ("ingest", "clean_text", "clean_images", "merge", "gate")
 ROOT = Path(__file__).parents[1]
@@ -32,14 +34,15 @@ def modules(stage: str) -> list[str]:
 
 
 def main() -> None:
-    """Print a line a stage, and one for the command."""
+    """Print a row for the stages and one for the command."""
     bare = seconds("-c", "pass")
-    print(f"bare interpreter {bare:.3f} s")
-    for stage in LIGHT:
-        took = seconds("-c", "import " + ", ".join(modules(stage))) - bare
-        print(f"{'ok    ' if took < 0.4 else 'MISSED'} {stage:14} {took:.3f} s   wanted: below 0.4 s")
-    took = seconds("-m", "platen.cli", "--help")
-    print(f"{'ok    ' if took < 0.5 else 'MISSED'} platen --help  {took:.3f} s   wanted: below 0.5 s")
+    stages = {stage: seconds("-c", "import " + ", ".join(modules(stage))) - bare for stage in LIGHT}
+    how = f"smallest of {RUNS} runs"
+    worst = max(stages.values())
+    told = {f"{stage}, s": took for stage, took in stages.items()}
+    more = f"{how}, over a bare interpreter of {bare:.3f} s"
+    Row("seconds to import all modules of a light stage, of the slowest", worst, "< 0.4", told, more).tell()
+    Row("seconds of platen --help", seconds("-m", "platen.cli", "--help"), "< 0.5", {}, how).tell()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Seconds that the search for near duplicates takes, on random hashes (nothing to find).
 
-    python bench/near_duplicates.py [pictures]
+    python -m bench.near_duplicates [pictures]
 
 The hashes are 63 random bits; all pictures have the same shape.
 """
@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 
+from bench.rows import Row
 from platen.components.merge.duplicates import near_duplicates
 from platen.components.merge.join import Candidate
 from platen.components.merge.settings import MergeSettings
@@ -33,7 +34,8 @@ def main() -> None:
     )
     seconds = time.perf_counter() - started
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{count} pictures: {seconds:.1f} s, {memory:.0f} MiB")
+    parts = {"pictures": count, "highest memory of the process, MiB": memory}
+    Row("seconds to find near duplicates", seconds, "", parts, "random hashes, nothing to find; one process").tell()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Predicted against measured memory of a rank, for models, ZeRO stages, batches, with and without checkpointing.
 
-python bench/planner_memory.py            all configurations, a table in Markdown
-python bench/planner_memory.py 0 5 9      some of them
+python -m bench.planner_memory            all configurations
+python -m bench.planner_memory 0 5 9      some of them
 
 Measured are the live bytes of all tensors that operations made, at the highest moment of three optimizer steps on each
 rank, in processes of their own, on gloo, with the engine, the optimizer and the average that components/train builds.
@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.rows import Row, Table
 from platen.components.plan.memory import Layout, Memory, predict
 from platen.components.plan.profile import profile
 from platen.components.train.settings import TrainSettings
@@ -117,7 +118,7 @@ def measured(case: Case) -> dict[str, int]:
         environment = {**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment.get('PATH', '')}"
         done = subprocess.run(
-            [*command, __file__, "--rank", json.dumps(asdict(case)), str(told)],
+            [*command, "-m", "bench.planner_memory", "--rank", json.dumps(asdict(case)), str(told)],
             env=environment,
             capture_output=True,
             text=True,
@@ -206,23 +207,28 @@ def train_step(engine: Any, case: Case) -> None:
 
 
 def main(chosen: list[str]) -> None:
-    """Print a row a configuration, then how far off they are."""
-    errors = []
-    print("| Model | ZeRO | Batch | Checkpointing | Precision | Predicted, MiB | Measured, MiB | Error |")
-    print("|---|---|---|---|---|---|---|---|")
+    """Print the rows."""
+    head = ["Model", "ZeRO", "Batch", "Checkpointing", "Precision", "Predicted, MiB", "Measured, MiB", "Error"]
+    errors, lines = [], []
     for case in [CASES[int(number)] for number in chosen] or CASES:
         started = time.monotonic()
         memory, found = predicted(case), measured(case)
         whole = memory.device + memory.host
         error = whole / found["peak"] - 1
         errors.append(error)
-        print(f"| {case} | {whole / MIB:.1f} | {found['peak'] / MIB:.1f} | {error:+.1%} |", flush=True)
+        predicted_mib, measured_mib = f"{whole / MIB:.1f}", f"{found['peak'] / MIB:.1f}"
+        lines.append([*str(case).split(" | "), predicted_mib, measured_mib, f"{error:+.1%}"])
         parts = {name: round(size / MIB, 1) for name, size in memory.parts().items() if size}
         told = f"{case}: standing {found['standing'] / MIB:.1f}, {parts}, {time.monotonic() - started:.0f} s"
         print(told, file=sys.stderr, flush=True)
     off = [abs(error) for error in errors]
-    print(f"\n{len(errors)} configurations: median error {median(off):.1%}, worst {max(off):.1%}, ", end="")
-    print(f"most too low {max(0.0, -min(errors)):.1%}")
+    parts = {"configurations": len(errors), "worst": max(off), "most too low": max(0.0, -min(errors))}
+    how = "live bytes of all tensors at the highest of three steps, of the rank that has more; 2 ranks on gloo"
+    Row("error of the planner's memory, median", median(off), "<= 0.1", parts, how, Table(head, lines)).tell()
+    Row("error of the planner's memory, worst", max(off), "<= 0.25", {}, "as above").tell()
+    Row("planner's memory, most too low", max(0.0, -min(errors)), "<= 0.1", {}, "as above").tell()
+    how = "866 million parameters followed on the meta device, all ways compared; imports not counted"
+    Row("seconds of a plan for 1,024 GPUs", seconds_of_a_plan(), "< 2", {}, how).tell()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+"""Run the benchmarks one after the other, print a table, and write it into docs/benchmarks.md.
+
+    python -m bench.run                 all but the long ones
+    python -m bench.run --long          the long ones too
+    python -m bench.run bench.imports   some; docs/benchmarks.md is left as it is
+
+The machine has to be otherwise idle. The exit code is 1 where a figure is not what it has to be, or a benchmark failed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.rows import Row, Table, read_rows
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- make bench: from here -->", "<!-- make bench: to here -->"
+SHORT = (
+    "bench.imports",
+    "bench.clean_images",
+    "bench.near_duplicates",
+    "bench.training.waiting",
+    "bench.training.webdataset_loader",
+    "bench.training.inline_latents",
+    "bench.training.own_loop",
+    "bench.training.zero3_export",
+    "bench.training.saving",
+    "bench.training.zero_ladder",
+)
+LONG = ("bench.planner_memory",)
+LIBRARIES = ("torch", "deepspeed", "diffusers", "accelerate", "webdataset")
+WORDS = {True: "yes", False: "no", None: ""}
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; the exit code."""
+    some = [name for name in arguments if name != "--long"]
+    chosen = some or [*SHORT, *(LONG if "--long" in arguments else ())]
+    found = [(name, run(name)) for name in chosen]
+    rows = [row for _, printed in found for row in printed or []]
+    failed = [name for name, printed in found if not printed]
+    print(markdown(rows))
+    for name in failed:
+        print(f"{name} failed")
+    if not some and not failed:
+        DOCUMENT.write_text(replaced(DOCUMENT.read_text(encoding="utf-8"), section(rows)), encoding="utf-8")
+    return int(bool(failed) or any(row.met is False for row in rows))
+
+
+def run(module: str) -> list[Row] | None:
+    """The rows of one benchmark; None where it failed or printed none."""
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", module], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    print(f"{module}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    return None if done.returncode else read_rows(done.stdout)
+
+
+def replaced(document: str, section: str) -> str:
+    """A document with what is between its two markers replaced. Raises ValueError where it does not have both."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document lacks {BEGIN} or, after it, {END}")
+    return f"{before}{BEGIN}\n{section}\n{END}{after}"
+
+
+def section(rows: list[Row]) -> str:
+    """What stands between the markers."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"Measured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {machine()}; {libraries}.\n\n{markdown(rows)}"
+
+
+def machine() -> str:
+    """The processor, its cores, memory and Python."""
+    info = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    name = next((line.partition(":")[2].strip() for line in info if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} cores of {name}, {memory:.0f} GiB of memory; Python {platform.python_version()}"
+
+
+def markdown(rows: list[Row]) -> str:
+    """A table of all rows, then how each was measured, with its own table."""
+    head = ["What", "Figure", "Wanted", "Met"]
+    whole = table(Table(head, [[row.row, number(row.ratio), row.bar, WORDS[row.met]] for row in rows]))
+    return "\n\n".join([whole, *(detail(row) for row in rows)])
+
+
+def detail(row: Row) -> str:
+    """What a row's ratio was made of, and how it was measured."""
+    parts = "; ".join(f"{name} {number(value)}" for name, value in row.parts.items())
+    text = f"**{row.row[0].upper()}{row.row[1:]}.** {parts}. {row.how[0].upper()}{row.how[1:]}."
+    return f"{text}\n\n{table(row.table)}" if row.table else text
+
+
+def table(of: Table) -> str:
+    """A table in Markdown."""
+    lines: Iterable[list[str]] = [of.head, ["---"] * len(of.head), *of.rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float) -> str:
+    """Three significant digits; whole numbers as they are."""
+    return str(int(value)) if value == int(value) and abs(value) >= 10 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
