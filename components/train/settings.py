@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from platen.components.train.checkpoints.settings import CheckpointSettings
+from platen.components.train.data.settings import DataSettings
 from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.objectives.settings import ObjectiveSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
@@ -35,6 +36,7 @@ class TrainSettings(Settings):
         False, description="recompute activations in the backward pass: less memory", exclude=True
     )
     seed: int = Field(0, ge=0, description="seed of sample order, noise and timesteps")
+    data: DataSettings = Field(DataSettings(), description="what is trained on, and how often")
     objective: ObjectiveSettings = Field(ObjectiveSettings(), description="what a step minimises")
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer and its learning rate")
     ema: EmaSettings = Field(EmaSettings(), description="the average of the weights, which is what is exported")

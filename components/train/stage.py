@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from platen.components.train.data.fit import check_fit
 from platen.components.train.job import EXPORT, RESULT, write_job
 from platen.components.train.node.local import run_here
 from platen.components.train.optimization.schedule import learning_rate
@@ -23,6 +24,7 @@ LAST = 50  # steps over which the last loss is averaged: a single step's is most
 def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     """Run the training processes, then take over their export and its history."""
     if read_result(place.shared) is None:
+        check_fit(settings, inputs["encoded"])
         launcher(settings)(write_job(settings, inputs, place.shared), settings, place)
     result = read_result(place.shared)
     if result is None:

@@ -14,7 +14,7 @@ from diffusers import DDPMScheduler
 
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
-from platen.components.train.data.order import Order
+from platen.components.train.data.order import build_order
 from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
 from platen.components.train.models.export import export
 from platen.components.train.models.unet import build_model, check_base, rank_device, read_weights
@@ -104,7 +104,7 @@ def build(job: Job, desk: Path) -> Trainer:
         settings=settings,
         engine=engine,
         data=data,
-        order=Order(len(data), settings.global_batch, settings.seed),
+        order=build_order(data, settings.data.weights, settings.global_batch, settings.seed),
         objective=Objective(settings.objective, schedule, settings.seed, settings.global_batch),
         ema=ema,
         checkpoints=Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema),

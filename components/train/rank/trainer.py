@@ -12,7 +12,7 @@ from torch import Tensor
 
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
-from platen.components.train.data.order import Order
+from platen.components.train.data.order import Order, micro_batches
 from platen.components.train.job import Stopped
 from platen.components.train.models.export import Probe
 from platen.components.train.objectives.diffusion import Objective
@@ -77,13 +77,11 @@ class Trainer:
             group["lr"] = learning_rate(self.settings, step)
         self.engine.train()
         batch = self.order.batch(step)
-        size, world = self.settings.micro_batch, dist.get_world_size()
-        rounds = self.settings.global_batch // (size * world)
+        world, rank = dist.get_world_size(), dist.get_rank()
+        rounds = micro_batches(self.settings.global_batch, self.settings.micro_batch, world, rank)
         total = torch.zeros((), device=self.device)
-        for number in range(rounds):
-            start = (number * world + dist.get_rank()) * size
-            loss = self.micro_step(batch, step, range(start, start + size))
-            total += loss / rounds
+        for places in rounds:
+            total += self.micro_step(batch, step, places) / len(rounds)
         self.ema.update(step)
         return total
 

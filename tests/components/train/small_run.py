@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,34 @@ from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 SAMPLES = 50
 
 
-def write_encoded(folder: Path, samples: int = SAMPLES, shards: int = 2) -> None:
+def write_encoded(
+    folder: Path,
+    samples: int = SAMPLES,
+    shards: int = 2,
+    sizes: Sequence[tuple[int, int]] = ((8, 8),),
+    sources: Sequence[str] = ("pictures",),
+) -> None:
+    """Random arrays: shards have the sizes (of latents, height and width) in turn, samples the sources in turn."""
     rng = np.random.default_rng(0)
     for part in ("latents", "text"):
         (folder / part).mkdir(parents=True)
     np.save(folder / "unconditional.npy", rng.normal(size=(1, 4, 16)).astype(np.float32))
     for shard in range(shards):
         count = samples // shards
-        np.save(folder / "latents" / f"{shard:05d}.npy", rng.normal(size=(count, 4, 8, 8)).astype(np.float32))
+        height, width = sizes[shard % len(sizes)]
+        np.save(folder / "latents" / f"{shard:05d}.npy", rng.normal(size=(count, 4, height, width)).astype(np.float32))
         np.save(folder / "text" / f"{shard:05d}.npy", rng.normal(size=(count, 4, 16)).astype(np.float32))
-        rows = [Row(key=f"{shard}-{place}", caption="", split="train") for place in range(count)]
+        rows = [
+            Row(
+                key=f"{shard}-{place}",
+                caption="",
+                width=8 * width,
+                height=8 * height,
+                source=f"{sources[place % len(sources)]}/{place}.png",
+                split="train",
+            )
+            for place in range(count)
+        ]
         write_index(folder, f"{shard:05d}", rows)
 
 
