@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class Encoded:
         self._starts = np.cumsum([0, *(len(shard.rows) for shard in self.shards)])
         self.buckets = self._buckets()
         self._arrays = functools.lru_cache(MAPPED)(self._map)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoded")
+        self._expected: Future[object] | None = None
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -54,6 +57,14 @@ class Encoded:
         latents = np.stack([latents[row] for (latents, _), row in found])
         text = np.stack([text[row] for (_, text), row in found])
         return latents, text
+
+    def expect(self, indices: np.ndarray) -> None:
+        """Have samples that will be read soon brought from the disk to memory meanwhile; returns at once.
+
+        They are read and thrown away: while NumPy copies, which is when the disk is waited for, other threads go on.
+        """
+        if self._expected is None or self._expected.done():
+            self._expected = self._thread.submit(self.read, indices)
 
     def keys(self, indices: np.ndarray) -> list[str]:
         """The keys of some samples, read from the index."""

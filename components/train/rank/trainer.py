@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -80,6 +81,7 @@ class Trainer:
         world, rank = dist.get_world_size(), dist.get_rank()
         rounds = micro_batches(self.settings.global_batch, self.settings.micro_batch, world, rank)
         total = torch.zeros((), device=self.device)
+        self.data.expect(self.order.batch(step + 1)[np.concatenate(rounds)])
         for places in rounds:
             total += self.micro_step(batch, step, places) / len(rounds)
         self.ema.update(step)
