@@ -106,7 +106,7 @@ def save(path: Path, array: np.ndarray) -> None:
 
 STAGE = Stage(
     name="encode",
-    version=1,
+    version=2,
     kind="encoded",
     settings=EncodeSettings,
     inputs=("dataset", "base"),

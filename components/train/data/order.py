@@ -10,6 +10,7 @@ its stream, wherever a batch begins or ends.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -74,15 +75,15 @@ class Order:
         self.global_batch, self.seed = global_batch, seed
         totals = [sum(map(len, parts)) for parts in zip(*groups, strict=True)]
         each = [weight / max(total, 1) for weight, total in zip(weights, totals, strict=True)]
-        self.buckets, shares, streams = [], [], 0
+        self.buckets: list[Bucket] = []
+        shares, numbers = [], itertools.count()
         for group in groups:
             taken = [(samples, share * len(samples)) for samples, share in zip(group, each, strict=True)]
-            taken = [(samples, share) for samples, share in taken if share]
-            if taken:
-                numbered = [Stream(samples, streams + number) for number, (samples, _) in enumerate(taken)]
-                self.buckets.append(Bucket(numbered, Turns([share for _, share in taken])))
-                shares.append(sum((share for _, share in taken), Fraction()))
-                streams += len(taken)
+            streams = [Stream(samples, next(numbers)) for samples, share in taken if share]
+            parts = [share for _, share in taken if share]
+            if streams:
+                self.buckets.append(Bucket(streams, Turns(parts)))
+                shares.append(sum(parts, Fraction()))
         self.turns = Turns(shares)
 
     def batch(self, step: int) -> np.ndarray:

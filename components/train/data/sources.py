@@ -60,7 +60,7 @@ def _numbers(sources: Any, names: Sequence[str]) -> np.ndarray:
     import numpy as np
     import pyarrow.compute as pc
 
-    numbers = np.full(len(sources), -1)
+    numbers = np.full(len(sources), -1, np.int16)
     for name in sorted(names, key=len):
         below = pc.or_(pc.equal(sources, name), pc.starts_with(sources, f"{name.rstrip('/')}/"))
         numbers[below.to_numpy().astype(bool)] = names.index(name)

@@ -106,6 +106,17 @@ def test_any_ranks_and_micro_batch_have_the_same_global_batch(ranks: int, size: 
     assert batch[places].tolist() == batch.tolist()
 
 
+@given(worlds.filter(lambda world: sum(map(sum, world)) > 0), st.integers(1, 30), st.integers(0, 10**9))
+def test_an_order_that_begins_at_a_step_goes_on_as_one_that_came_there(
+    world: list[list[int]], batch: int, step: int
+) -> None:
+    before, _ = mixed(world, [1, 1, 1][: len(world[0])], batch)
+    for earlier in range(max(0, step - 3), step):
+        before.batch(earlier)
+    resumed, _ = mixed(world, [1, 1, 1][: len(world[0])], batch)
+    assert resumed.batch(step).tolist() == before.batch(step).tolist()
+
+
 def test_a_source_has_every_place_of_a_batch() -> None:
     """The timestep of a sample goes by its place: a source with places of its own would have timesteps of its own."""
     order, owners = mixed([[90, 30]], [3, 1], 4)

@@ -38,7 +38,12 @@ def test_killed_and_stopped_and_robbed_of_a_checkpoint_two_nodes_end_as_two_rank
     saved = sorted((tmp_path / "checkpoints").iterdir())[-1]
     index = json.loads((saved / "checkpoint.json").read_bytes())
     assert 9 <= index["step"] == int(saved.name) < 20
-    assert {file["path"].split("/")[0] for file in index["files"]} == {"rank-0", "rank-1", "layout.json", "progress.json"}
+    assert {file["path"].split("/")[0] for file in index["files"]} == {
+        "rank-0",
+        "rank-1",
+        "layout.json",
+        "progress.json",
+    }
     for number, node in enumerate(nodes):
         assert told(node, number, "stopped by SIGTERM after step")["message"].endswith("its checkpoint is saved")
 
