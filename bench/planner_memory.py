@@ -227,8 +227,6 @@ def main(chosen: list[str]) -> None:
     Row("error of the planner's memory, median", median(off), "<= 0.1", parts, how, Table(head, lines)).tell()
     Row("error of the planner's memory, worst", max(off), "<= 0.25", {}, "as above").tell()
     Row("planner's memory, most too low", max(0.0, -min(errors)), "<= 0.1", {}, "as above").tell()
-    how = "866 million parameters followed on the meta device, all ways compared; imports not counted"
-    Row("seconds of a plan for 1,024 GPUs", seconds_of_a_plan(), "< 2", {}, how).tell()
 
 
 if __name__ == "__main__":

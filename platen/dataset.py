@@ -137,6 +137,15 @@ def read_rows(folder: Path, shard: str) -> list[Row]:
     return [replace(Row(**entry), scores=dict(entry["scores"])) for entry in table.to_pylist()]
 
 
+def read_columns(folder: Path, shard: str, columns: Sequence[str]) -> pa.Table:
+    """Some columns of the index of one shard: for what looks at more rows than it can hold."""
+    path = folder / "index" / f"{shard}.parquet"
+    table = read_table(path, columns)
+    if table.schema.names != [*columns]:
+        raise CorruptError(f"{path}: columns {table.schema.names} of {[*columns]}; an index has {index_schema().names}")
+    return table
+
+
 def read_index(folder: Path) -> Iterator[Row]:
     """All rows of a dataset, shard by shard."""
     for shard in shards_of(folder):
@@ -163,6 +172,11 @@ def read_shard_drops(folder: Path, shard: str) -> list[Drop]:
 def count_drops(folder: Path) -> dict[str, int]:
     """How many samples were dropped for each reason."""
     return dict(sorted(Counter(drop.reason for drop in read_drops(folder)).items()))
+
+
+def count_sizes(rows: Iterable[Row]) -> dict[str, int]:
+    """How many pictures there are of each size, as in 512x768, width first."""
+    return dict(sorted(Counter(f"{row.width}x{row.height}" for row in rows).items()))
 
 
 def read_shard(folder: Path, shard: str) -> Iterator[Sample]:
@@ -224,12 +238,12 @@ def _parquet(entries: list[dict[str, Any]], schema: pa.Schema) -> bytes:
     return sink.getvalue()
 
 
-def read_table(path: Path) -> pa.Table:
-    """A Parquet file. Raises CorruptError where it is none."""
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file, or those of some columns that it has. Raises CorruptError where it is none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path).read()
+        return pq.ParquetFile(path).read(columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise CorruptError(f"{path}: not a whole Parquet file: {error}") from error

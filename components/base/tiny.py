@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTextModel, CLIPTokenizer
 
@@ -35,7 +35,7 @@ def make(settings: BaseModelSettings, dataset: Path, resolution: int, out: Path)
     """Train the parts on a dataset's training split and write the folder."""
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    pixels, captions = read_pictures(dataset, settings.tiny.pictures)
+    pixels, captions = read_pictures(dataset, settings.tiny.pictures, resolution)
     log.info("base: tokenizer, CLIP and autoencoder from %d pictures of %d pixels", len(captions), resolution)
     tokenizer = train_tokenizer(captions, settings.tiny.vocabulary, settings.tiny.caption_tokens)
     clip, loss = train_clip(pixels, captions, tokenizer, settings)
@@ -44,14 +44,15 @@ def make(settings: BaseModelSettings, dataset: Path, resolution: int, out: Path)
     return Made(len(captions), error, loss)
 
 
-def read_pictures(dataset: Path, most: int) -> tuple[Tensor, list[str]]:
-    """Pixels (n, 3, height, width) in [-1, 1] and captions of the first `most` training samples."""
+def read_pictures(dataset: Path, most: int, side: int) -> tuple[Tensor, list[str]]:
+    """Pixels (n, 3, side, side) in [-1, 1] and captions of the first `most` training samples; the middle of others."""
     pictures: list[np.ndarray] = []
     captions: list[str] = []
     for sample in read_samples(dataset):
         if sample.row.split == "train" and len(captions) < most:
             with Image.open(io.BytesIO(sample.image)) as picture:
-                pictures.append(np.asarray(picture.convert("RGB"), dtype=np.uint8))
+                square = ImageOps.fit(picture.convert("RGB"), (side, side))
+                pictures.append(np.asarray(square, dtype=np.uint8))
             captions.append(sample.row.caption)
     if not captions:
         raise InputError(f"{dataset}: no sample in the split 'train'; see merge in the settings")

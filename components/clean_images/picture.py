@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from platen.components.clean_images.buckets import Size, fitting, sizes
 from platen.components.clean_images.decode import decode
 from platen.components.clean_images.encode import EXTENSIONS, encode
 from platen.components.clean_images.measure import contrast, sharpness
 from platen.components.clean_images.phash import phash
 from platen.components.clean_images.probe import UPRIGHT, Header, probe
 from platen.components.clean_images.rejected import Rejected
-from platen.components.clean_images.resize import centre_square, thumbnail, to_side
+from platen.components.clean_images.resize import centre_crop, thumbnail, to_size
 from platen.components.clean_images.settings import CleanImagesSettings
 from platen.dataset import Drop, Row, Sample
 
@@ -40,30 +43,42 @@ def clean_picture(sample: Sample, settings: CleanImagesSettings) -> Cleaned | Dr
 
 def _clean(sample: Sample, settings: CleanImagesSettings) -> Cleaned:
     header = probe(sample.image, settings.max_pixels, settings.min_side)
-    whole = decode(sample.image, header, settings.resolution, settings.max_pixels)
+    sides = _upright_sides(header)
+    width, height = fitting(*sides, sizes(settings.resolution, settings.buckets))
+    whole = decode(sample.image, header, _shorter_side(sides, (width, height)), settings.max_pixels)
     seen = contrast(whole)
     if seen < settings.min_contrast:
         raise Rejected("blank_image", f"contrast {seen:g}; a picture must have {settings.min_contrast:g}")
-    square = to_side(centre_square(whole), settings.resolution)
+    cropped = to_size(centre_crop(whole, width, height), width, height)
     row = replace(
         sample.row,
         extension=EXTENSIONS[settings.format],
-        width=settings.resolution,
-        height=settings.resolution,
+        width=width,
+        height=height,
         phash=phash(whole),
-        scores={**sample.row.scores, **_scores(header, seen, square)},
+        scores={**sample.row.scores, **_scores(header, seen, cropped)},
     )
-    image = encode(square, settings.format, settings.quality)
+    image = encode(cropped, settings.format, settings.quality)
     return Cleaned(Sample(row, image), thumbnail(whole))
 
 
-def _scores(header: Header, seen: float, square: Pixels) -> dict[str, float]:
-    sides = (header.width, header.height) if header.orientation < 5 else (header.height, header.width)  # quarter turns
+def _upright_sides(header: Header) -> Size:
+    return (header.width, header.height) if header.orientation < 5 else (header.height, header.width)  # quarter turns
+
+
+def _shorter_side(sides: Size, size: Size) -> int:
+    """How long a picture's shorter side must be for its crop not to be smaller than the size."""
+    scale = max(Fraction(size[0], sides[0]), Fraction(size[1], sides[1]))
+    return math.ceil(min(sides) * scale)
+
+
+def _scores(header: Header, seen: float, cropped: Pixels) -> dict[str, float]:
+    sides = _upright_sides(header)
     scores = {
         "original_width": float(sides[0]),
         "original_height": float(sides[1]),
         "contrast": seen,
-        "sharpness": sharpness(square),
+        "sharpness": sharpness(cropped),
     }
     return scores if header.orientation == UPRIGHT else {**scores, REPAIRED_ROTATION: 1.0}
 

@@ -10,20 +10,23 @@ if TYPE_CHECKING:
 THUMBNAIL = 16  # pixels a side
 
 
-def centre_square(pixels: Pixels) -> Pixels:
-    """The largest square in the middle."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
+def centre_crop(pixels: Pixels, width: int, height: int) -> Pixels:
+    """The largest part in the middle that has the shape of a picture of this size."""
+    high, wide = pixels.shape[:2]
+    if wide * height > high * width:
+        kept_high, kept_wide = high, max(1, round(high * width / height))
+    else:
+        kept_high, kept_wide = max(1, round(wide * height / width)), wide
+    top, left = (high - kept_high) // 2, (wide - kept_wide) // 2
+    return pixels[top : top + kept_high, left : left + kept_wide]
 
 
-def to_side(pixels: Pixels, side: int) -> Pixels:
-    """A square of another size: every pixel counts on the way down, bicubic on the way up."""
+def to_size(pixels: Pixels, width: int, height: int) -> Pixels:
+    """The same in another size: every pixel counts on the way down, bicubic on the way up."""
     import cv2
 
-    way = cv2.INTER_AREA if side <= pixels.shape[0] else cv2.INTER_CUBIC
-    resized: Pixels = cv2.resize(pixels, (side, side), interpolation=way)
+    shrinks = height <= pixels.shape[0] and width <= pixels.shape[1]
+    resized: Pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return resized
 
 

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from platen.settings import Settings
+
+
+class BucketSettings(Settings):
+    """Pictures keep about their shape: each is cropped to the nearest of several, of about resolution² pixels."""
+
+    max_ratio: float = Field(2.0, ge=1, le=4, description="Longest side over shortest of a training picture, 1 to 4")
+    step: int = Field(
+        64,
+        ge=8,
+        multiple_of=8,
+        description="What both sides are multiples of, in pixels; a multiple of 8. 64 suits Stable Diffusion, whose "
+        "autoencoder and UNet shrink by 8 each",
+    )
 
 
 class CleanImagesSettings(Settings):
@@ -15,6 +28,7 @@ class CleanImagesSettings(Settings):
     resolution: int = Field(
         512, ge=16, le=2048, multiple_of=8, description="Side of the training pictures, in pixels; a multiple of 8"
     )
+    buckets: BucketSettings | None = Field(None, description="Sizes by shape instead of squares; null for squares")
     min_side: int = Field(256, ge=1, description="Shorter side that a picture must have as it came, in pixels")
     max_pixels: int = Field(
         100_000_000, ge=1, le=1_000_000_000, description="Most pixels a picture may have, seen before it is decoded"
@@ -28,3 +42,12 @@ class CleanImagesSettings(Settings):
     format: Literal["jpeg", "png", "webp"] = Field("jpeg", description="Of the training pictures: jpeg, png or webp")
     quality: int = Field(95, ge=1, le=100, description="Of jpeg and webp; 1 to 100")
     workers: int = Field(0, ge=0, le=256, exclude=True, description="Threads; 0 takes one for each core")
+
+    @model_validator(mode="after")
+    def _square_is_a_bucket(self) -> CleanImagesSettings:
+        if self.buckets and self.resolution % self.buckets.step:
+            step = self.buckets.step
+            raise ValueError(
+                f"resolution {self.resolution} is not a multiple of buckets.step {step}; change one of them"
+            )
+        return self

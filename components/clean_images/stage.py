@@ -15,6 +15,7 @@ from platen.dataset import (
     Drop,
     Sample,
     count_drops,
+    count_sizes,
     is_done,
     read_index,
     read_rows,
@@ -45,7 +46,7 @@ def clean_images(settings: CleanImagesSettings, inputs: Inputs, place: Place) ->
     return Outcome(
         counts={"samples": len(rows), "repaired_exif_rotation": rows_repaired(rows)},
         dropped=count_drops(place.out),
-        facts={"resolution": settings.resolution},
+        facts={"resolution": settings.resolution, **({"sizes": count_sizes(rows)} if settings.buckets else {})},
     )
 
 

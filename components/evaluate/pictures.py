@@ -80,13 +80,21 @@ def decode(data: bytes, name: str) -> Image.Image:
 
 
 def resize(picture: Image.Image, side: int) -> np.ndarray:
-    """A picture as float32 (3, side, side) in [0, 1].
+    """The square in the middle of a picture as float32 (3, side, side) in [0, 1].
 
     Resized as clean-fid defines it (Parmar et al. 2022, arXiv 2104.11222): Pillow's bicubic filter, which is widened
     for shrinking, on each channel as floating point, without rounding in between.
     """
+    picture = centre_square(picture)
     channels = np.asarray(picture, dtype=np.float32).transpose(2, 0, 1) / 255
     if picture.size == (side, side):
         return channels
     planes = [Image.fromarray(channel) for channel in channels]
     return np.stack([np.asarray(plane.resize((side, side), Image.Resampling.BICUBIC)) for plane in planes])
+
+
+def centre_square(picture: Image.Image) -> Image.Image:
+    """The largest square in the middle: training pictures have several shapes where clean_images.buckets is set."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from platen.components.train.checkpoints.settings import CheckpointSettings
+from platen.components.train.data.settings import DataSettings
 from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.measure.settings import POD_METRICS_PORT, MeasureSettings
 from platen.components.train.models.settings import LoraSettings
@@ -59,6 +60,7 @@ class TrainSettings(Settings):
         description="compile the UNet (torch.compile; ZeRO stage 0 to 2); its first steps take minutes",
         exclude=True,
     )
+    data: DataSettings = Field(DataSettings(), description="what is trained on, and how often")
     objective: ObjectiveSettings = Field(ObjectiveSettings(), description="what a step minimises")
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer and its learning rate")
     ema: EmaSettings = Field(EmaSettings(), description="the average of the weights, which is what is exported")

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from platen.components.train.data.fit import check_fit
 from platen.components.train.job import EXPORT, RESULT, write_job
 from platen.components.train.models.settings import check_captions
 from platen.components.train.node.local import run_here
@@ -32,6 +33,7 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     check_objective(settings.objective, inputs["base"])
     check_captions(settings.lora, as_tokens=inputs["encoded"].manifest.facts.get("text") == "tokens")
     if read_result(place.shared) is None:
+        check_fit(settings, inputs["encoded"])
         begin(settings)
         launcher(settings)(write_job(settings, inputs, place.shared, place.workspace), settings, place)
     result = read_result(place.shared)

@@ -13,7 +13,7 @@ import torch.distributed as dist
 
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
-from platen.components.train.data.order import Order
+from platen.components.train.data.order import build_order
 from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
 from platen.components.train.measure.flops import sample_flops
 from platen.components.train.measure.meter import Meter
@@ -114,7 +114,7 @@ def build(job: Job, desk: Path) -> Trainer:
     ema = Ema(masters, settings.ema)
     uri, stage = join(job.shared, "checkpoints"), settings.zero.stage
     checkpoints = Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema)
-    order = Order(len(data), settings.global_batch, settings.seed)
+    order = build_order(data, settings.data.weights, settings.global_batch, settings.seed)
     schedule = json.loads((base / SCHEDULER).read_bytes())
     return Trainer(
         settings=settings,
@@ -125,9 +125,7 @@ def build(job: Job, desk: Path) -> Trainer:
         ema=ema,
         checkpoints=checkpoints,
         stop=StopFlag(settings.stop),
-        guard=Guard(
-            settings, job.shared, lambda step: [data.keys[each] for each in order.batch(step)], checkpoints.wait
-        ),
+        guard=Guard(settings, job.shared, lambda step: data.keys(order.batch(step)), checkpoints.wait),
         meter=Meter(job, desk, device, lambda: sample_flops(base, data)),
         device=device,
     )

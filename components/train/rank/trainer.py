@@ -7,13 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
-from platen.components.train.data.order import Order
+from platen.components.train.data.order import Order, micro_batches
 from platen.components.train.job import Stopped
 from platen.components.train.measure.meter import CHECKPOINT, COMMUNICATION, DATA, Meter
 from platen.components.train.models.export import Probe
@@ -127,14 +128,14 @@ class Trainer:
             group["lr"] = learning_rate(self.settings, step)
         self.engine.train()
         batch = self.order.batch(step)
-        size, world = self.settings.micro_batch, dist.get_world_size()
-        rounds = self.settings.global_batch // (size * world)
+        world, rank = dist.get_world_size(), dist.get_rank()
+        rounds = micro_batches(self.settings.global_batch, self.settings.micro_batch, world, rank)
+        self.data.expect(self.order.batch(step + 1)[np.concatenate(rounds)])
         parts: list[Tensor] = []
-        for number in range(rounds):
-            start = (number * world + dist.get_rank()) * size
-            loss = self.forward(batch, step, range(start, start + size))
+        for places in rounds:
+            loss = self.forward(batch, step, places)
             parts.append(loss.detach())
-            if number == rounds - 1:
+            if len(parts) == len(rounds):
                 loss = self.guard.admit(step, loss, parts, before)
             self.engine.backward(loss)
             self.engine.step()  # DeepSpeed updates the weights at the last one of a step

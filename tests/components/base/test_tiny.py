@@ -8,6 +8,7 @@ import pytest
 
 from platen.components.base.settings import BaseModelSettings
 from platen.components.base.stage import STAGE
+from platen.components.base.tiny import read_pictures
 from platen.components.base.tokenizer import train_tokenizer
 from platen.settings import build
 from platen.stage import Folder, run_stage
@@ -61,3 +62,9 @@ def test_the_tokenizer_keeps_known_words_whole_and_spells_others() -> None:
 def test_the_tokenizer_numbers_its_words_alike_each_time() -> None:
     captions = [f"a {colour} {shape}" for colour in ("red", "green") for shape in ("circle", "square")] * 5
     assert train_tokenizer(captions, 700, 12).get_vocab() == train_tokenizer(captions, 700, 12).get_vocab()
+
+
+def test_of_pictures_of_other_shapes_the_middle_is_taken(tmp_path: Path) -> None:
+    pixels, captions = read_pictures(commit_shapes(str(tmp_path), sizes=[(40, 24), (32, 32)]).path, 4, 32)
+    assert pixels.shape == (4, 3, 32, 32)
+    assert len(captions) == 4

@@ -52,6 +52,16 @@ def test_pictures_and_drops(tmp_path: Path, workers: int) -> None:
     assert np.load(folder.path / "thumbnails" / "00000.npy").shape == (3, 16, 16, 3)
 
 
+def test_pictures_keep_about_their_shape(tmp_path: Path) -> None:
+    drawn = [drawing(number, size) for number, size in enumerate([(120, 100), (200, 100), (100, 200), (210, 100)])]
+    raw = commit_raw(str(tmp_path), [[sample(n, image=encoded(picture)) for n, picture in enumerate(drawn)]])
+    chosen = CleanImagesSettings(**SMALL, buckets={"step": 8})
+    folder = run_stage(STAGE, chosen, {"dataset": raw.uri}, str(tmp_path)).folder
+    assert folder.manifest.facts == {"resolution": 32, "sizes": {"24x40": 1, "32x32": 1, "40x24": 2}}
+    for one in read_samples(folder.path):
+        assert Image.open(io.BytesIO(one.image)).size == (one.row.width, one.row.height)
+
+
 def test_workers_change_nothing(tmp_path: Path) -> None:
     digests = set()
     for workers in (1, 3):

@@ -13,23 +13,33 @@ from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 COUNT, SHARD, SIDE = 24, 8, 32
 
 
-def commit_shapes(workspace: str) -> Folder:
-    return run_stage(STAGE, Settings(), {}, workspace).folder
+class ShapesSettings(Settings):
+    """Sizes that the pictures have in turn (width, height); whether there is a shard more of which nothing is left."""
+
+    sizes: tuple[tuple[int, int], ...] = ((SIDE, SIDE),)
+    empty_shard: bool = False
 
 
-def _work(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
+def commit_shapes(workspace: str, **chosen: object) -> Folder:
+    return run_stage(STAGE, ShapesSettings.model_validate(chosen), {}, workspace).folder
+
+
+def _work(settings: ShapesSettings, inputs: Inputs, place: Place) -> Outcome:
     random = Random(0)
     samples = []
     for number in range(COUNT):
         scene = random_scene(random, COMBINATIONS[number])
         data = io.BytesIO()
-        render(scene).resize((SIDE, SIDE)).save(data, "PNG")
+        size = settings.sizes[number % len(settings.sizes)]
+        render(scene).resize(size).save(data, "PNG")
         split = "train" if number % 4 else "validation"
-        row = Row(f"{number:016x}", describe(random, scene), "png", SIDE, SIDE, split=split)
+        row = Row(f"{number:016x}", describe(random, scene), "png", *size, split=split)
         samples.append(Sample(row, data.getvalue()))
     for start in range(0, COUNT, SHARD):
         write_shard(place.out, shard_name(start // SHARD), samples[start : start + SHARD])
+    if settings.empty_shard:
+        write_shard(place.out, shard_name(COUNT // SHARD), [])
     return Outcome(counts={"samples": COUNT}, facts={"resolution": SIDE})
 
 
-STAGE = Stage(name="merge", version=1, kind="dataset", settings=Settings, inputs=(), work=_work)
+STAGE = Stage(name="merge", version=1, kind="dataset", settings=ShapesSettings, inputs=(), work=_work)

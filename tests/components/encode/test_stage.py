@@ -12,7 +12,7 @@ from PIL import Image
 from platen.components.encode.encoder import to_pixels
 from platen.components.encode.settings import EncodeSettings
 from platen.components.encode.stage import STAGE
-from platen.dataset import read_rows, read_samples
+from platen.dataset import read_index, read_rows, read_samples, shards_of
 from platen.stage import Folder, run_stage
 from tests.components.encode.shapes import COUNT, SHARD, commit_shapes
 
@@ -67,6 +67,53 @@ def test_finished_shards_are_kept_and_the_rest_comes_out_the_same(
     again = encode(tmp_path / "part", dataset, tiny_model)
     assert again.digest == whole.digest
     assert (again.path / "latents" / "00000.npy").stat().st_mtime_ns == kept.st_mtime_ns
+
+
+@pytest.fixture(scope="module")
+def of_two_sizes(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return commit_shapes(str(tmp_path_factory.mktemp("data")), sizes=[(40, 24), (32, 32), (32, 32)])
+
+
+def test_a_shard_of_arrays_has_pictures_of_one_size(tmp_path: Path, of_two_sizes: Folder, tiny_model: Folder) -> None:
+    encoded = encode(tmp_path, of_two_sizes, tiny_model, batch=3)
+    found = {}
+    for shard in shards_of(encoded.path):
+        latents, rows = np.load(encoded.path / "latents" / f"{shard}.npy"), read_rows(encoded.path, shard)
+        assert len(latents) == len(np.load(encoded.path / "text" / f"{shard}.npy")) == len(rows)
+        assert {(row.width, row.height) for row in rows} == {(8 * latents.shape[3], 8 * latents.shape[2])}
+        found |= {row.key: latent for row, latent in zip(rows, latents, strict=True)}
+    assert shards_of(encoded.path)[:2] == ["00000-32x32", "00000-40x24"]
+    assert found.keys() == {row.key for row in read_index(of_two_sizes.path)}
+    assert encoded.manifest.facts["sizes"] == {"32x32": 16, "40x24": 8}
+
+
+def test_a_picture_is_encoded_as_it_would_be_among_its_like(
+    tmp_path: Path, of_two_sizes: Folder, dataset: Folder, tiny_model: Folder
+) -> None:
+    mixed, alone = (encode(tmp_path, folder, tiny_model, batch=8) for folder in (of_two_sizes, dataset))
+    keys = [row.key for row in read_rows(alone.path, "00000")]
+    latents = np.load(mixed.path / "latents" / "00000-32x32.npy")
+    for latent, row in zip(latents, read_rows(mixed.path, "00000-32x32"), strict=True):
+        wanted = np.load(alone.path / "latents" / "00000.npy")[keys.index(row.key)]
+        assert latent == pytest.approx(wanted, abs=1e-5)
+
+
+def test_killed_between_two_sizes_of_a_shard(tmp_path: Path, of_two_sizes: Folder, tiny_model: Folder) -> None:
+    whole = encode(tmp_path / "whole", of_two_sizes, tiny_model)
+    desk = tmp_path / "part" / "encode" / f".{whole.manifest.fingerprint}" / "out"
+    left = shutil.ignore_patterns("manifest.json", "run.json", "00002*", "00001-40x24.parquet")
+    shutil.copytree(whole.path, desk, ignore=left)
+    kept = (desk / "latents" / "00001-32x32.npy").stat()
+    again = encode(tmp_path / "part", of_two_sizes, tiny_model)
+    assert again.digest == whole.digest
+    assert (again.path / "latents" / "00001-32x32.npy").stat().st_mtime_ns == kept.st_mtime_ns
+
+
+def test_a_shard_without_pictures_is_passed_over(tmp_path: Path, tiny_model: Folder) -> None:
+    dataset = commit_shapes(str(tmp_path), sizes=[(32, 32)], empty_shard=True)
+    encoded = encode(tmp_path, dataset, tiny_model)
+    assert encoded.manifest.counts == {"samples": COUNT}
+    assert shards_of(encoded.path) == ["00000", "00001", "00002"]
 
 
 def test_pixels_are_between_minus_one_and_one() -> None:

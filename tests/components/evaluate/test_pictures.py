@@ -78,3 +78,10 @@ def test_a_picture_of_the_right_size_is_left_alone():
     Image.fromarray(pixels).save(data, "PNG")
     same = resize(decode(data.getvalue(), "x"), 16)
     assert (np.round(same * 255).astype(np.uint8) == pixels.transpose(2, 0, 1)).all()
+
+
+def test_of_a_picture_that_is_no_square_the_middle_is_compared():
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40] = 255
+    assert (resize(Image.fromarray(wide), 20) == 1).all()
+    assert resize(Image.fromarray(wide.transpose(1, 0, 2)), 10).shape == (3, 10, 10)

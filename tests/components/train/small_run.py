@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,18 @@ from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 SAMPLES = 50
 
 
-def write_encoded(folder: Path, samples: int = SAMPLES, shards: int = 2, width: int | None = 16) -> None:
-    """Captions of 4 tokens: embeddings of a width, or ids where there is none."""
+def write_encoded(
+    folder: Path,
+    samples: int = SAMPLES,
+    shards: int = 2,
+    width: int | None = 16,
+    sizes: Sequence[tuple[int, int]] = ((8, 8),),
+    sources: Sequence[str] = ("pictures",),
+) -> None:
+    """Random arrays: shards have the sizes (of latents, height and width) in turn, samples the sources in turn.
+
+    Captions of 4 tokens: embeddings of a width, or ids where there is none.
+    """
     rng = np.random.default_rng(0)
 
     def text(count: int) -> np.ndarray:
@@ -34,9 +44,20 @@ def write_encoded(folder: Path, samples: int = SAMPLES, shards: int = 2, width: 
     np.save(folder / "unconditional.npy", text(1))
     for shard in range(shards):
         count = samples // shards
-        np.save(folder / "latents" / f"{shard:05d}.npy", rng.normal(size=(count, 4, 8, 8)).astype(np.float32))
+        height, wide = sizes[shard % len(sizes)]
+        np.save(folder / "latents" / f"{shard:05d}.npy", rng.normal(size=(count, 4, height, wide)).astype(np.float32))
         np.save(folder / "text" / f"{shard:05d}.npy", text(count))
-        rows = [Row(key=f"{shard}-{place}", caption="", split="train") for place in range(count)]
+        rows = [
+            Row(
+                key=f"{shard}-{place}",
+                caption="",
+                width=8 * wide,
+                height=8 * height,
+                source=f"{sources[place % len(sources)]}/{place}.png",
+                split="train",
+            )
+            for place in range(count)
+        ]
         write_index(folder, f"{shard:05d}", rows)
 
 

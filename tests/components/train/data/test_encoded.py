@@ -4,34 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from platen.components.train.data.encoded import Encoded
-from platen.components.train.data.order import Order
 from platen.dataset import Row, write_index
-from platen.errors import InputError
+from platen.errors import CorruptError, InputError
 from platen.stage import Folder
-
-
-@given(samples=st.integers(1, 60), batch=st.integers(1, 40), seed=st.integers(0, 5), epochs=st.integers(1, 3))
-def test_every_sample_once_an_epoch(samples: int, batch: int, seed: int, epochs: int) -> None:
-    order = Order(samples, batch, seed)
-    steps = -(-samples * epochs // batch)
-    seen = np.concatenate([order.batch(step) for step in range(steps)])[: samples * epochs]
-    for epoch in range(epochs):
-        assert sorted(seen[epoch * samples : (epoch + 1) * samples]) == list(range(samples))
-
-
-@given(step=st.integers(0, 10_000))
-def test_a_step_needs_no_state(step: int) -> None:
-    assert np.array_equal(Order(37, 8, 1).batch(step), Order(37, 8, 1).batch(step))
-
-
-def test_epochs_and_seeds_are_shuffled_differently() -> None:
-    first = Order(64, 64, 0)
-    assert not np.array_equal(first.batch(0), first.batch(1))
-    assert not np.array_equal(first.batch(0), Order(64, 64, 1).batch(0))
+from tests.components.train.small_run import write_encoded
 
 
 def test_arrays_are_mapped_and_read_by_index(encoded: Folder) -> None:
@@ -40,7 +18,25 @@ def test_arrays_are_mapped_and_read_by_index(encoded: Folder) -> None:
     assert len(data) == 50
     assert np.array_equal(latents[0], np.load(encoded.path / "latents" / "00001.npy")[5])
     assert np.array_equal(text[1], np.load(encoded.path / "text" / "00000.npy")[0])
-    assert data.keys[30] == "1-5"
+    assert data.keys(np.array([30])) == ["1-5"]
+
+
+def test_what_is_held_out_is_not_numbered(tmp_path: Path) -> None:
+    write_encoded(tmp_path, samples=12, shards=2)
+    for shard in range(2):
+        rows = [Row(f"{shard}-{n}", "", width=64, height=64, split="train" if n % 3 else "test") for n in range(6)]
+        write_index(tmp_path, f"{shard:05d}", rows)
+    data = Encoded(tmp_path)
+    assert data.keys(np.arange(8)) == ["0-1", "0-2", "0-4", "0-5", "1-1", "1-2", "1-4", "1-5"]
+    assert np.array_equal(data.read(np.array([6]))[0][0], np.load(tmp_path / "latents" / "00001.npy")[4])
+
+
+def test_samples_of_one_size_have_numbers_in_a_row(tmp_path: Path) -> None:
+    write_encoded(tmp_path, samples=40, shards=4, sizes=[(8, 8), (4, 16)])
+    data = Encoded(tmp_path)
+    assert data.buckets == [range(20), range(20, 40)]
+    assert data.keys(np.array([0, 19, 20, 39])) == ["0-0", "2-9", "1-0", "3-9"]
+    assert [data.read(np.array(bucket))[0].shape for bucket in data.buckets] == [(20, 4, 8, 8), (20, 4, 4, 16)]
 
 
 def test_no_training_sample_is_refused(tmp_path: Path) -> None:
@@ -50,4 +46,11 @@ def test_no_training_sample_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "unconditional.npy", np.zeros((1, 4)))
     write_index(tmp_path, "00000", [Row(key="a", caption="", split="validation")])
     with pytest.raises(InputError, match=r"no sample in the split 'train'"):
+        Encoded(tmp_path)
+
+
+def test_a_shard_of_two_sizes_is_refused(tmp_path: Path) -> None:
+    write_encoded(tmp_path, samples=2, shards=1)
+    write_index(tmp_path, "00000", [Row("a", "", width=side, split="train") for side in (64, 32)])
+    with pytest.raises(CorruptError, match=r"00000\.parquet: pictures of 2 sizes"):
         Encoded(tmp_path)
