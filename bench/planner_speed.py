@@ -1,6 +1,6 @@
 """Seconds that a plan for 1,024 GPUs takes: the whole command, and planning alone. The smallest of several runs each.
 
-python bench/planner_speed.py
+python -m bench.planner_speed
 
 SD2's UNet (866 million parameters) at 512 x 512, all stages and offloads. `platen plan` follows a model once in a
 workspace: the first plan imports torch and diffusers for it, each further one reads what is committed there.
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.rows import Row
 from platen.components.plan.choice import choose
 from platen.components.plan.known import PROFILE
 from platen.components.plan.prices import read_prices
@@ -43,10 +44,6 @@ class Took:
 
     clock: float
     core: float
-
-    def __str__(self) -> str:
-        """For a line."""
-        return f"{self.clock:6.3f} s, a core {self.core:.3f} s"
 
 
 def command(folder: Path, steps: int) -> Took:
@@ -83,7 +80,7 @@ def worked() -> float:
 
 
 def main() -> None:
-    """Print a line a figure, and which of them is held to the wanted one."""
+    """Print the rows."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         first = command(folder, 1)
@@ -93,10 +90,11 @@ def main() -> None:
     planning()  # imports
     alone = min(timed(planning) for _ in range(RUNS))
     chose = min(timed(lambda: choosing(facts)) for _ in range(RUNS))
-    print(f"       first plan of a model, whole command   {first}")
-    for name, took in (("further plan of it, whole command", further), ("planning alone, the model followed", alone)):
-        print(f"{'ok    ' if took.clock < WANTED else 'MISSED'} {name:38} {took}   wanted: below {WANTED} s")
-    print(f"       of that choosing                       {chose}")
+    how = f"SD2's UNet for 1,024 GPUs, all stages and offloads; smallest of {RUNS} runs; "
+    parts = {"first plan of a model, whole command, s": first.clock, "of that choosing, s": chose.clock}
+    Row("seconds of planning alone", alone.clock, f"< {WANTED}", parts, how + "the model followed, no imports").tell()
+    parts = {"seconds of a core": further.core}
+    Row("seconds of `platen plan`", further.clock, f"< {WANTED}", parts, how + "a model that was planned before").tell()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ SHORT = (
     "bench.imports",
     "bench.clean_images",
     "bench.near_duplicates",
+    "bench.planner_speed",
     "bench.training.waiting",
     "bench.training.webdataset_loader",
     "bench.training.inline_latents",
