@@ -40,10 +40,8 @@ def check_resumed(shared: str, done: int, must_resume: bool) -> None:
     left = saved_steps(shared) if done == 0 else []
     if not left:
         return
-    folders = join(shared, CHECKPOINTS)
-    what = (
-        f"{folders}: none of its checkpoints (of the steps {', '.join(map(str, left))}) is whole and of this training"
-    )
+    steps = ", ".join(map(str, left))
+    what = f"{join(shared, CHECKPOINTS)}: of the checkpoints there (steps {steps}) none is whole and of this training"
     if must_resume:
         raise InputError(f"{what}; train.must_resume refuses to begin anew: bring a whole one back, or set it to false")
     log.warning("train: %s; TRAINING BEGINS ANEW, from step 0", what)
