@@ -51,7 +51,9 @@ def test_the_arithmetic_is_held_against_the_devices_peak(measured: dict[str, Any
 def test_tensorboard_has_the_loss_of_every_step(two_ranks: Folder) -> None:
     workspace = Path(two_ranks.uri).parents[1]
     scalars = read_scalars(workspace / "measured")
-    assert scalars["train/loss"] == {step: pytest.approx(loss) for step, loss in enumerate(losses(two_ranks), 1)}
+    assert scalars["train/loss"] == {
+        step: pytest.approx(loss, rel=1e-4) for step, loss in enumerate(losses(two_ranks), 1)
+    }
     assert scalars["speed/samples_per_second"].keys() == {4, 8, 12, 16, 20}
 
 
