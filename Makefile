@@ -79,7 +79,7 @@ check: install typed-tree ## format, lint, types, import direction, Dockerfiles,
 	$(BIN)/platen compile --check
 
 .PHONY: bench
-bench: .venv/bench ## measure, into docs/benchmarks.md: 15 minutes of an idle machine (BENCH_ARGS=--long: more)
+bench: .venv/bench ## measure on an idle machine, into docs/benchmarks.md (BENCH_ARGS=--long: more)
 	$(BIN)/python -m bench.run $(BENCH_ARGS)
 
 .venv/bench: .venv/installed requirements/bench.txt

@@ -99,7 +99,8 @@ def markdown(rows: list[Row]) -> str:
 def detail(row: Row) -> str:
     """What a row's ratio was made of, and how it was measured."""
     parts = "; ".join(f"{name} {number(value)}" for name, value in row.parts.items())
-    text = f"**{row.row[0].upper()}{row.row[1:]}.** {parts}. {row.how[0].upper()}{row.how[1:]}."
+    said = [f"{text[0].upper()}{text[1:]}." for text in (parts, row.how) if text]
+    text = " ".join([f"**{row.row[0].upper()}{row.row[1:]}.**", *said])
     return f"{text}\n\n{table(row.table)}" if row.table else text
 
 

@@ -102,7 +102,8 @@ def run_peer(job: Any) -> str:
         with torch.no_grad():
             error = (read(*inputs, return_dict=False)[0] - live).norm() / live.norm()
     except (RuntimeError, ValueError, OSError) as fault:
-        return f"cannot be loaded: {type(fault).__name__}, {str(fault).splitlines()[0][:80]}"
+        print(fault, file=sys.stderr)
+        return f"none: it cannot be loaded ({type(fault).__name__})"
     return f"relative error {float(error):.1e}"
 
 

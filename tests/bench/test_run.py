@@ -46,4 +46,4 @@ def test_bar(bar: str, met: bool | None) -> None:
 def test_table_says_figure_bar_and_parts() -> None:
     found = markdown([ROW])
     assert "| speed | 1.23 | >= 1.4 | no |" in found
-    assert "**Speed.** steps 12. By hand.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |" in found
+    assert "**Speed.** Steps 12. By hand.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |" in found
