@@ -101,6 +101,11 @@ class Checkpoints:
         if written:
             self._commit(self.under_way)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a save is under way, or its index is being written."""
+        return self.under_way is not None or self.writer.busy
+
     def wait(self) -> None:
         """Until what is under way is committed. Collective."""
         if self.under_way is not None:

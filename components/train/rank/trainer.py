@@ -90,7 +90,7 @@ class Trainer:
             self.checkpoints.advance()
             if now:
                 self.checkpoints.save({"losses": list(losses)})  # it is written while the next ones are added
-        self.stop.note_saving(self.checkpoints.under_way is not None or self.checkpoints.writer.busy)
+        self.stop.note_saving(self.checkpoints.busy)
 
     def end(self, reason: Reason, done: int) -> None:
         """Raise Stopped once the checkpoint is committed. Collective."""
