@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from typing import Any
 
 from platen.components.train.models.lora import add_adapters
@@ -17,4 +19,6 @@ def prepare(model: Denoiser, settings: TrainSettings) -> None:
     if settings.lora:
         add_adapters(model, settings.lora, settings.seed)
     if settings.compile:
+        # of this process alone: a rank that was killed leaves libraries half-written, and torch loads what is there
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="inductor-")
         unet.compile()
