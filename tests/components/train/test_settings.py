@@ -17,8 +17,8 @@ def test_a_batch_that_does_not_divide_is_refused_with_its_numbers() -> None:
 
 
 def test_precision_names_what_is_accepted() -> None:
-    with pytest.raises(SettingsError, match=r"run\.yaml: train\.precision: 'fp16'.*Accepted: fp32 or bf16"):
-        build(TrainSettings, {"precision": "fp16"}, "run.yaml", "train")
+    with pytest.raises(SettingsError, match=r"run\.yaml: train\.precision: 'fp8'.*Accepted: fp32, bf16, or fp16"):
+        build(TrainSettings, {"precision": "fp8"}, "run.yaml", "train")
 
 
 def test_pods_that_do_not_hold_the_ranks_are_refused_with_their_numbers() -> None:
