@@ -30,7 +30,9 @@ SIDE, TOKENS, WIDTH = 32, 77, 96
 SMALL = (40, 80, 160, 160)  # widths of Stable Diffusion's UNet, divided by 8: 13 million parameters
 
 
-def write_encoded(folder: Path, samples: int, shards: int, width: int = WIDTH, dtype: str = "float32") -> None:
+def write_encoded(
+    folder: Path, samples: int, shards: int, width: int = WIDTH, dtype: str = "float32", side: int = SIDE
+) -> None:
     """An encoded folder as the encode stage leaves it."""
     rng = np.random.default_rng(0)
     for part in ("latents", "text"):
@@ -38,18 +40,20 @@ def write_encoded(folder: Path, samples: int, shards: int, width: int = WIDTH, d
     np.save(folder / "unconditional.npy", rng.normal(size=(1, TOKENS, width)).astype(dtype))
     for shard in range(shards):
         count = samples // shards
-        latents, text = (count, 4, SIDE, SIDE), (count, TOKENS, width)
+        latents, text = (count, 4, side, side), (count, TOKENS, width)
         np.save(folder / "latents" / f"{shard:05d}.npy", rng.standard_normal(latents, np.float32).astype(dtype))
         np.save(folder / "text" / f"{shard:05d}.npy", rng.standard_normal(text, np.float32).astype(dtype))
         rows = [Row(key=f"{shard:05d}{place:06d}", caption="", split="train") for place in range(count)]
         write_index(folder, f"{shard:05d}", rows)
 
 
-def unet_config(channels: Sequence[int] = SMALL, width: int = WIDTH, blocks: int = 4) -> dict[str, Any]:
+def unet_config(
+    channels: Sequence[int] = SMALL, width: int = WIDTH, blocks: int = 4, side: int = SIDE
+) -> dict[str, Any]:
     """The configuration of Stable Diffusion's UNet, narrower; with fewer blocks it is also less deep."""
     down, up = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
     return {
-        "sample_size": SIDE,
+        "sample_size": side,
         "block_out_channels": tuple(channels[:blocks]),
         "down_block_types": (down,) * (blocks - 1) + ("DownBlock2D",),
         "up_block_types": ("UpBlock2D",) + (up,) * (blocks - 1),
@@ -128,10 +132,11 @@ def train_step(trainer: Any, step: int) -> None:
 
 
 @contextmanager
-def new_world(samples: int, config: dict[str, Any], dtype: str = "float32") -> Iterator[World]:
+def new_world(samples: int, config: dict[str, Any]) -> Iterator[World]:
     """A world in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         world = World(Path(folder))
-        write_encoded(world.folder / "encoded", samples, 2, config["cross_attention_dim"], dtype)
+        width, side = config["cross_attention_dim"], config["sample_size"]
+        write_encoded(world.folder / "encoded", samples, 2, width, side=side)
         write_base(world.folder / "base", config)
         yield world

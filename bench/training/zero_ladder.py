@@ -22,6 +22,7 @@ from platen.components.train.node.worker import environment
 
 MODULE = "bench.training.zero_ladder"
 BATCH, SAMPLES, STEPS = 1, 16, 3
+BUCKET = 1_000_000  # numbers; the usual one for gradients is larger than a model that two CPU cores can train
 MIB = 2**20
 CPU = {"stage": 3, "offload_optimizer": "cpu", "offload_parameters": "cpu"}
 NVME = {"stage": 3, "offload_optimizer": "nvme", "offload_parameters": "nvme"}
@@ -46,8 +47,9 @@ def main() -> None:
         parts={f"{name}, MiB": standing[name] for name in ("ZeRO-0", "ZeRO-3")},
         how=(
             f"the trainer of components/train, UNet of {ranks['ZeRO-3'][0]['parameters']} parameters, fp32, with its "
-            f"average, 2 ranks, micro-batch {BATCH}; live bytes of all tensors that operations made, over {STEPS} "
-            "steps, of the rank that holds more; on a CPU what is offloaded to the CPU is counted as well"
+            f"average, 2 ranks, micro-batch {BATCH}, a bucket of {BUCKET} gradients; live bytes of all tensors that "
+            f"operations made, over {STEPS} steps, of the rank that holds more; on a CPU what is offloaded to it is "
+            "counted as well, and so are the buffers through which NVMe is read"
         ),
         table=Table(
             ["How the model is split", "between steps, MiB", "highest, MiB"],
@@ -91,8 +93,10 @@ def rank(path: str) -> None:
 
     from platen.components.plan.live_bytes import LiveBytes
     from platen.components.train.job import read_job
+    from platen.components.train.parallel import zero
     from platen.components.train.rank.run import build
 
+    zero.BUCKET = BUCKET
     job = read_job(path)
     with LiveBytes() as live:
         trainer = build(job, Path(path).parent)
