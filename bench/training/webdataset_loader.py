@@ -25,7 +25,7 @@ import webdataset
 from bench.rows import Row
 from bench.training.world import write_encoded
 from platen.components.train.data.encoded import Encoded
-from platen.components.train.data.order import Order
+from platen.components.train.data.order import build_order
 
 SAMPLES, SHARDS, BATCH, BUFFER = 2000, 4, 32, 1000
 BATCHES, ROUNDS = 60, 7
@@ -78,7 +78,7 @@ def check(batch: Any) -> None:
 def ours(folder: Path) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches as the trainer reads them, without end."""
     data = Encoded(folder)
-    order, step = Order(len(data), BATCH, seed=0), 0
+    order, step = build_order(data, {}, BATCH, seed=0), 0
     while True:
         latents, text = data.read(order.batch(step))
         yield torch.from_numpy(latents), torch.from_numpy(text)

@@ -128,7 +128,7 @@ def tell(job: Job, told: Any) -> None:
 
 def train_step(trainer: Any, step: int) -> None:
     """One step of the trainer of components/train, outside of its loop."""
-    trainer.step(step)
+    trainer.step(step, [])
 
 
 @contextmanager

@@ -81,7 +81,12 @@ def attempt(settings: TrainSettings, inputs: Mapping[str, Folder], size: int, li
     node = Node(count=1, index=0, processes=settings.ranks)
     with node_folder(f"batch-size-{os.getpid()}", 0) as desk:
         paths = {name: str(folder.path.resolve()) for name, folder in inputs.items()}
-        job = Job(settings=settings.model_copy(update=changed), shared=str(desk / "shared"), **paths)
+        job = Job(
+            settings=settings.model_copy(update=changed),
+            shared=str(desk / "shared"),
+            records=str(desk / "records"),
+            **paths,
+        )
         write_file(desk / JOB, encode(job))
         clear_error(job.shared)
         told = {**environment(settings), "PLATEN_LOG": PLAIN, LIMIT: "" if limit is None else str(limit)}

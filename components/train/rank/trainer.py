@@ -75,7 +75,7 @@ class Trainer:
         done = len(losses)
         with self.meter.waiting(COMMUNICATION):
             stops = self.stop.agreed()
-        saves = stops is not None or self.saves_at(done)
+        saves = bool(stops) or self.saves_at(done)
         if saves or done % self.settings.log_every == 0:
             self.say(losses)
             self.meter.tell(losses, saves=saves)

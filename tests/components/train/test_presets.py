@@ -41,7 +41,7 @@ def test_a_preset_does_not_change_the_model(name: str) -> None:
 
 
 def test_ranks_get_the_fields_and_not_the_name() -> None:
-    job = Job(settings=with_preset("slow-network", **NODES), encoded="e", base="b", shared="s")
+    job = Job(settings=with_preset("slow-network", **NODES), encoded="e", base="b", shared="s", records="r")
     again = Job.model_validate_json(encode(job)).settings
     assert (again.preset, again.job) == (None, None)
     assert again.zero == job.settings.zero

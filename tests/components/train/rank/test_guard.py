@@ -27,7 +27,7 @@ from tests.components.train.small_run import job, losses, result, run, settings,
 
 pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
-IN_STEPS = [5, 9, 15]  # of 20, in which the poisoned sample is
+IN_STEPS = [6, 11, 15]  # of 20, in which the poisoned sample is
 CALM = [1.0 + 0.1 * random.Random(step).gauss(0, 1) for step in range(100)]
 WATCHED = GuardSettings(on_spike="skip", spike_factor=8)
 
@@ -62,7 +62,7 @@ def test_another_number_of_ranks_leaves_out_the_same(
 def test_what_a_limit_stopped_goes_on_with_a_higher_one(
     skipped: Folder, poisoned: Folder, base: Folder, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingsError, match=rf"train\.guard\.most_skipped: 1, and one more in step 9 .*{POISONED}"):
+    with pytest.raises(SettingsError, match=rf"train\.guard\.most_skipped: 1, and one more in step 11 .*{POISONED}"):
         run(tmp_path, poisoned, base, settings(guard={"most_skipped": 1}))
     assert [each.action for each in read_incidents(str(tmp_path)).values()] == ["skip", "stop"]
     done = run(tmp_path, poisoned, base, settings())
@@ -76,7 +76,7 @@ def test_a_training_that_is_to_stop_names_the_samples(poisoned: Folder, base: Fo
     nodes = start_nodes(uri, tmp_path)
     assert 2 in [node.end() for node in nodes]
     said = json.loads((tmp_path / "error.json").read_bytes())["message"]
-    assert said.startswith("train.guard.on_nan: stop, and step 5 (from 0): its loss is nan; samples ")
+    assert said.startswith("train.guard.on_nan: stop, and step 6 (from 0): its loss is nan; samples ")
     assert POISONED in said
 
 

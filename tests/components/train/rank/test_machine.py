@@ -40,9 +40,7 @@ def test_hpz_is_no_matter_of_gpus() -> None:
 
 def test_a_plan_for_another_gpu_is_refused_naming_both() -> None:
     chosen = TrainSettings.model_validate({"planned_for": PLANNED})
-    with pytest.raises(
-        SettingsError, match=r"1 x 2 H100-80GB, but here is a GPU NVIDIA L4 of 22\.0 GiB\. Accepted: "
-    ):
+    with pytest.raises(SettingsError, match=r"1 x 2 H100-80GB, but here is a GPU NVIDIA L4 of 22\.0 GiB\. Accepted: "):
         check_machine(chosen, Machine(Gpu("NVIDIA L4", 22.0), 2))
 
 
