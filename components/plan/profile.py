@@ -44,7 +44,6 @@ class ModelFacts:
     Attributes:
         parameters: Numbers to be trained.
         largest_block: Numbers in the largest part that ZeRO-3 gathers at once.
-        largest_tensor: Numbers in the largest weight.
         latent_side: Height and width of the latents.
         sample_bytes: Latents and text of one sample, as encode stores them (fp16).
         plain: A step without gradient checkpointing.
@@ -53,7 +52,6 @@ class ModelFacts:
 
     parameters: int
     largest_block: int
-    largest_tensor: int
     latent_side: int
     sample_bytes: int
     plain: Activations
@@ -126,7 +124,6 @@ def profile(config: dict[str, Any], side: int, tokens: int, precision: str) -> M
     return ModelFacts(
         parameters=sum(parameter.numel() for parameter in unet.parameters()),
         largest_block=_largest_block(unet),
-        largest_tensor=max(parameter.numel() for parameter in unet.parameters()),
         latent_side=side,
         sample_bytes=2 * (unet.config.in_channels * side**2 + tokens * width),
         plain=plain,

@@ -22,4 +22,4 @@ class Hardware(Settings):
 
     def __str__(self) -> str:
         """For a message."""
-        return f"{self.nodes} x {self.gpus_per_node} {self.gpu} ({self.ranks} ranks)"
+        return f"{self.nodes} x {self.gpus_per_node} {self.gpu}"

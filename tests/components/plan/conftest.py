@@ -35,4 +35,4 @@ def large() -> ModelFacts:
     """Facts as a model of 866 million parameters has them."""
     plain = Activations(((998_510_464, 0),), 2_408_741_109_760)
     checkpointed = Activations(((246_912_000, 0),), 3_004_764_979_200)
-    return ModelFacts(865_910_724, 49_164_800, 29_491_200, 64, 190_464, plain, checkpointed)
+    return ModelFacts(865_910_724, 49_164_800, 64, 190_464, plain, checkpointed)

@@ -36,7 +36,7 @@ def test_rate_of_sd2_on_eight_a100(pixels: int, published: float) -> None:
 
 
 def model_of(parameters: int) -> ModelFacts:
-    return ModelFacts(parameters, parameters // 40, parameters // 100, 64, 0, NOTHING, NOTHING)
+    return ModelFacts(parameters, parameters // 40, 64, 0, NOTHING, NOTHING)
 
 
 def test_thirteen_billion_on_one_gpu_with_an_offloaded_optimizer() -> None:

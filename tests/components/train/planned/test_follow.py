@@ -73,7 +73,7 @@ def test_what_was_set_by_hand_stays_and_is_told(tmp_path: Path, caplog: pytest.L
         ({"global_batch": 32}, r"train\.global_batch: 32, but the plan .* is for 64"),
         ({"precision": "fp32"}, r"train\.precision: fp32, but the plan .* is for bf16"),
         ({"preset": "offload"}, r"train\.preset: offload, and a plan is followed"),
-        ({"ranks": 2}, r"ranks 2, but planned_for is 1 x 8 H100-80GB \(8 ranks\)"),
+        ({"ranks": 2}, r"ranks 2, but planned_for is 1 x 8 H100-80GB"),
     ],
     ids=["batch", "precision", "preset", "ranks"],
 )
