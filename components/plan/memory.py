@@ -167,9 +167,13 @@ def _buffers(model: ModelFacts, layout: Layout) -> tuple[int, int, int]:
 
 
 def _step(model: ModelFacts, layout: Layout, share: int) -> int:
-    """The gradient in fp32, of all that is updated at a time: AdamW, fused as train has it, needs no temporaries."""
+    """The gradient in fp32, of all that is updated at a time: AdamW, fused as train has it, needs no temporaries.
+
+    At stages 1 and 2 a rank's own gradients are still there, at stage 1 also laid end to end.
+    """
+    copied = 0 if layout.precision == "fp32" else MASTER
     if layout.stage == 3:
         return MASTER * min(share, SUB_GROUP)
     if layout.stage > 0:
-        return MASTER * share
-    return 0 if layout.precision == "fp32" else (MASTER + layout.width) * model.parameters
+        return (copied + layout.width * {1: 2, 2: 1}[layout.stage]) * share
+    return (MASTER + layout.width) * model.parameters if copied else 0

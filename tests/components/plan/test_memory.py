@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from platen.components.plan.memory import Layout, predict
+from platen.components.plan.memory import Layout, _step, predict
 from platen.components.plan.profile import ModelFacts
 
 LAYOUT = Layout(stage=3, ranks=8, micro_batch=4)
@@ -46,3 +46,14 @@ def test_checkpointing_and_a_smaller_batch_need_less(large: ModelFacts) -> None:
 def test_the_parts_are_the_whole(large: ModelFacts) -> None:
     memory = predict(large, LAYOUT)
     assert memory.device == sum(memory.parts().values()) - memory.host
+
+
+@pytest.mark.parametrize(
+    ("stage", "precision", "bytes_a_number"),
+    [(1, "bf16", 8), (1, "fp32", 8), (2, "bf16", 6), (2, "fp32", 4), (3, "bf16", 4)],
+)
+def test_the_step_needs_gradients_in_fp32_and_no_temporaries(
+    large: ModelFacts, stage: int, precision: str, bytes_a_number: int
+) -> None:
+    share = -(-large.parameters // LAYOUT.ranks)
+    assert _step(large, replace(LAYOUT, stage=stage, precision=precision), share) == bytes_a_number * share
