@@ -123,7 +123,7 @@ def test_a_pod_deleted_twice_once_while_it_saves_changes_nothing(training: Start
     step = deleted.step()
     step.wait_for("step 8 of 40")
     deleted.delete_pod("worker-0", signalled=True)
-    step.wait_for("restart 1 of 3")
+    step.wait_for("starting all pods again")
     step.wait_for("step 20 of 40")
     wait_until(deleted.is_saving, 60, "no save was under way")
     deleted.delete_pod("worker-0", signalled=False)
