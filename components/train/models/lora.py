@@ -11,12 +11,15 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.loaders.lora_base import LORA_WEIGHT_NAME_SAFE
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 
 from platen.components.train.models.settings import LoraSettings
 from platen.components.train.models.unet import Denoiser
 from platen.errors import SettingsError
 
+METADATA = "lora_adapter_metadata"  # where diffusers looks for rank, scale and targets
 FOLDER = "lora"  # of an exported model; the file in it has the name that diffusers looks for
 
 
@@ -53,6 +56,15 @@ def write_adapters(unet: UNet2DConditionModel, out: Path) -> None:
         unet_lora_layers=get_peft_model_state_dict(unet),
         unet_lora_adapter_metadata={name: _ordered(value) for name, value in settings.items()},
     )
+    _name_one_thing(out / FOLDER / LORA_WEIGHT_NAME_SAFE)
+
+
+def _name_one_thing(path: Path) -> None:
+    """Write a file again with no metadata but the adapters': of several the order differs from run to run."""
+    with safe_open(path, "pt") as file:
+        told = {METADATA: file.metadata()[METADATA]}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    save_file(tensors, path, metadata=told)
 
 
 def _ordered(value: Any) -> Any:
