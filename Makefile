@@ -66,9 +66,9 @@ test-cluster: install ## the tests on the cluster that KUBECONFIG names, with th
 	$(BIN)/python -m pytest tests/cluster $(PYTEST_ARGS)
 
 .PHONY: soak
-soak: install ## ranks killed 50 times at random while they train, and torch.compile (KILLS=50 KILLS_SEED=0)
+soak: install ## ranks killed 50 times at random, NVMe, torch.compile: an hour (KILLS=50 KILLS_SEED=0)
 	SOAK=1 KILLS=$(or $(KILLS),50) $(BIN)/python -m pytest -s tests/components/train/checkpoints/test_kills.py \
-		tests/components/train/models/test_prepare.py $(PYTEST_ARGS)
+		tests/components/train/models/test_prepare.py tests/components/train/parallel/test_ladder.py $(PYTEST_ARGS)
 
 .PHONY: check
 check: install typed-tree ## format, lint, types, import direction, Dockerfiles, compiled YAML; writes nothing tracked

@@ -149,8 +149,7 @@ def run_rank(case: Case, told: str) -> None:
     config["zero_optimization"]["reduce_bucket_size"] = BUCKET
     with LiveBytes() as live:
         model = build_model(case, config)
-        if case.stage == 3:
-            bundle_small_modules(model)
+        bundle_small_modules(model, settings)
         optimizer = build_optimizer(settings.optimizer, model)
         engine, *_ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
         ema = Ema(masters_of(engine), settings.ema)

@@ -1,17 +1,18 @@
-"""A model's profile, committed in the workspace: it is followed once, and planned for without torch from then on.
+"""A model's profile: one that comes along, or one committed in the workspace.
 
-To import torch and diffusers takes three times as long as to follow a model of 866 million parameters.
+A model that is not published is followed once, and planned for without torch from then on: to import torch and
+diffusers takes three times as long as to follow a model of 866 million parameters.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import Field
 
+from platen.components.plan.followed import followed_profile, versions
 from platen.components.plan.profile import ModelFacts, profile
 from platen.manifest import Json, canonical
 from platen.settings import Settings
@@ -31,7 +32,10 @@ class ProfileSettings(Settings):
 
 
 def known_profile(settings: ProfileSettings, workspace: str) -> ModelFacts:
-    """A model's profile, from the workspace or followed now. Raises InputError where it cannot be planned for."""
+    """A model's profile. Raises InputError where it cannot be planned for."""
+    published = followed_profile(settings.config, settings.side, settings.tokens, settings.precision)
+    if published is not None:
+        return published
     folder = run_stage(STAGE, settings, {}, workspace).folder
     return ModelFacts.from_summary(json.loads((folder.path / PROFILE).read_bytes()))
 
@@ -44,8 +48,8 @@ def write_profile(settings: ProfileSettings, inputs: Inputs, place: Place) -> Ou
 
 
 def libraries(settings: ProfileSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
-    """The versions that say what a configuration stands for, and which operations a step of it has."""
-    return {name: version(name) for name in ("torch", "diffusers")}
+    """The versions of the libraries that it depends on."""
+    return {**versions()}
 
 
 STAGE = Stage(

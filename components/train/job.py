@@ -106,7 +106,12 @@ def attempt() -> str:
 
 def saved_steps(shared: str) -> list[int]:
     """The steps of every folder of a checkpoint, whole or not, newest first."""
-    names = store_for(shared).list(join(shared, CHECKPOINTS))
+    return steps_below(join(shared, CHECKPOINTS))
+
+
+def steps_below(uri: str) -> list[int]:
+    """The steps that folders below a URI are named after, newest first."""
+    names = store_for(uri).list(uri)
     return sorted((int(name) for name in names if name.isdigit() and len(name) == 8), reverse=True)
 
 
@@ -117,7 +122,12 @@ def committed_steps(shared: str) -> Iterator[int]:
 
 def index_of(shared: str, step: int) -> str:
     """Where the index of a checkpoint lies, if it has one."""
-    return join(shared, CHECKPOINTS, f"{step:08d}", CHECKPOINT)
+    return join(shared, CHECKPOINTS, folder_of(step), CHECKPOINT)
+
+
+def folder_of(step: int) -> str:
+    """The folder of a checkpoint after so many steps."""
+    return f"{step:08d}"
 
 
 def leave_error(shared: str, error: PlatenError, rank: str | None = None) -> None:

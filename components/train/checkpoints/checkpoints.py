@@ -33,6 +33,7 @@ from platen.components.train.checkpoints.settings import CheckpointSettings
 from platen.components.train.checkpoints.state import Snapshot, load_state, stretches, write_state
 from platen.components.train.checkpoints.writer import Writer
 from platen.components.train.job import CHECKPOINT as INDEX
+from platen.components.train.job import folder_of
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.parallel.masters import Masters
 from platen.errors import CorruptError, InputError
@@ -87,7 +88,7 @@ class Checkpoints:
         part = Part(
             stretches=stretches(self.masters.saved()), updates=self.masters.updates(), scaler=self.masters.scaler()
         )
-        self.under_way = Save(join(self.uri, f"{len(progress['losses']):08d}"), dict(progress), part)
+        self.under_way = Save(join(self.uri, folder_of(len(progress["losses"]))), dict(progress), part)
         self.writer.start(partial(self._write_part, self.under_way))
 
     def advance(self) -> None:

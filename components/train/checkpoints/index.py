@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ValidationError
 
 from platen.components.train.job import CHECKPOINT as INDEX
+from platen.components.train.job import folder_of, steps_below
 from platen.errors import CorruptError, InputError
 from platen.manifest import File, Json, canonical, sha256
 from platen.storage import join, store_for
@@ -67,8 +68,7 @@ def commit(uri: str, index: Checkpoint, layout: Layout, progress: Mapping[str, J
 
 def folders(uri: str) -> list[str]:
     """Every folder below named after a step, committed or not, newest first."""
-    names = store_for(uri).list(uri)
-    return [join(uri, name) for name in sorted(names, reverse=True) if name.isdigit() and len(name) == 8]
+    return [join(uri, folder_of(step)) for step in steps_below(uri)]
 
 
 def committed(uri: str) -> list[tuple[str, Checkpoint]]:

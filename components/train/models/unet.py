@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import deepspeed
 import torch
 from diffusers import UNet2DConditionModel
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -80,6 +82,16 @@ def read_weights(base: Path, *, with_text_encoder: bool) -> dict[str, Tensor]:
     if with_text_encoder:
         state |= _read_part(base / "text_encoder" / TEXT_WEIGHTS, "text_encoder")
     return state
+
+
+def largest_parameter(base: Path, *, with_text_encoder: bool) -> int:
+    """Numbers of the largest parameter of a diffusers folder that is trained on; only headers of files are read."""
+    paths = [base / "unet" / UNET_WEIGHTS, *([base / "text_encoder" / TEXT_WEIGHTS] if with_text_encoder else [])]
+    sizes: list[int] = []
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            sizes += [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
+    return max(sizes)
 
 
 def _read_part(path: Path, prefix: str) -> dict[str, Tensor]:

@@ -36,6 +36,7 @@ from platen.components.train.job import (
     leave_error,
     read_job,
 )
+from platen.components.train.node.nvme import nvme_folder
 from platen.components.train.settings import TrainSettings
 from platen.errors import CorruptError, InputError, PlatenError
 from platen.processes import follow, start
@@ -125,8 +126,10 @@ def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, st
             f"{node.count} nodes with {node.processes} processes each are not the {job.settings.ranks} of train.ranks"
         )
     began = str(time.time())  # the time budget counts from here
-    with node_folder(job.shared, node.index) as desk:
-        here = job.model_copy(update={name: fetch(job, name) for name in job.digests})
+    zero = job.settings.zero
+    with node_folder(job.shared, node.index) as desk, nvme_folder(zero, desk.name, node.processes) as own:
+        settings = job.settings.model_copy(update={"zero": own})
+        here = job.model_copy(update={"settings": settings, **{name: fetch(job, name) for name in job.digests}})
         write_file(desk / JOB, encode(here))
         env = {**environment(job.settings), BEGAN_AT: began, **(env or {})}
         with passing_on() as relay, torchrun(desk, node, env) as process:

@@ -23,6 +23,11 @@ class ZeroSettings(Settings):
     offload_parameters: Offload = Field("none", description="none, cpu or nvme (stage 3): where the parameters lie")
     nvme_path: str | None = Field(None, description="folder on a local NVMe disk, for what is offloaded there")
     nvme_gib: float = Field(1.0, gt=0, description="GiB that must be free there for each rank, above 0")
+    nvme_sub_group: int = Field(
+        50_000_000,
+        ge=1,
+        description="numbers that a rank updates at once with offload_optimizer nvme: four times as many lie in memory",
+    )
     secondary_partition: int = Field(
         1, ge=1, description="hpZ: ranks (those of a node) that keep a second copy of the parameters; 1: none (stage 3)"
     )
@@ -47,6 +52,11 @@ class ZeroSettings(Settings):
 
     @model_validator(mode="after")
     def _nvme_has_a_place(self) -> ZeroSettings:
-        if "nvme" in (self.offload_optimizer, self.offload_parameters) and self.nvme_path is None:
+        if self.uses_nvme and self.nvme_path is None:
             raise ValueError("nvme_path is not set; accepted: a folder on a local NVMe disk of every node")
         return self
+
+    @property
+    def uses_nvme(self) -> bool:
+        """Whether anything is offloaded to a disk."""
+        return "nvme" in (self.offload_optimizer, self.offload_parameters)

@@ -28,8 +28,13 @@ def init_processes() -> None:
     deepspeed.init_distributed(timeout=PATIENCE)
 
 
-def engine_config(settings: TrainSettings) -> dict[str, Any]:
-    """The DeepSpeed configuration that settings stand for."""
+def engine_config(settings: TrainSettings, largest: int = 0) -> dict[str, Any]:
+    """The DeepSpeed configuration that settings stand for.
+
+    Args:
+        settings: Of the run.
+        largest: Numbers of the model's largest parameter; needed where parameters lie on NVMe.
+    """
     return {
         "train_batch_size": settings.global_batch,
         "train_micro_batch_size_per_gpu": settings.micro_batch,
@@ -37,7 +42,7 @@ def engine_config(settings: TrainSettings) -> dict[str, Any]:
         "gradient_clipping": settings.optimizer.clip_gradient,
         "bf16": {"enabled": settings.precision == "bf16", "check_grad_overflow": True},
         "fp16": {"enabled": settings.precision == "fp16", "loss_scale": 0, "initial_scale_power": 16},
-        "zero_optimization": zero_config(settings.zero),
+        "zero_optimization": zero_config(settings.zero, largest),
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,  # PyTorch's fused AdamW runs on CPUs, and needs no compiler
         "wall_clock_breakdown": False,
@@ -45,7 +50,7 @@ def engine_config(settings: TrainSettings) -> dict[str, Any]:
     }
 
 
-def zero_config(zero: ZeroSettings) -> dict[str, Any]:
+def zero_config(zero: ZeroSettings, largest: int) -> dict[str, Any]:
     """Its part on ZeRO."""
     config: dict[str, Any] = {
         "stage": zero.stage,
@@ -55,6 +60,8 @@ def zero_config(zero: ZeroSettings) -> dict[str, Any]:
     }
     if zero.offload_optimizer != "none":
         config["offload_optimizer"] = offload(zero.offload_optimizer, zero)
+    if zero.offload_optimizer == "nvme":
+        config["sub_group_size"] = zero.nvme_sub_group
     if zero.stage == 3:
         config |= {
             # one gather for many small tensors, none kept whole: kept ones are gathered again one by one after a step
@@ -66,6 +73,8 @@ def zero_config(zero: ZeroSettings) -> dict[str, Any]:
         }
         if zero.offload_parameters != "none":
             config["offload_param"] = offload(zero.offload_parameters, zero)
+        if zero.offload_parameters == "nvme":  # five buffers, each for a rank's part of one parameter
+            config["offload_param"]["buffer_size"] = -(-largest // dist.get_world_size())
     return config
 
 
@@ -77,6 +86,12 @@ def offload(where: str, zero: ZeroSettings) -> dict[str, Any]:
     return {"device": "nvme", "nvme_path": zero.nvme_path, "pin_memory": pinned}
 
 
-def bundle_small_modules(model: nn.Module) -> None:
-    """Have ZeRO-3 gather a residual or attention block at once and not layer by layer: fewer, larger messages."""
+def bundle_small_modules(model: nn.Module, settings: TrainSettings) -> None:
+    """Have ZeRO-3 gather a residual or attention block at once and not layer by layer: fewer, larger messages.
+
+    Not with adapters, as a bundle is let go before these have their gradients; nor with parameters on NVMe, of which
+    each needs a buffer.
+    """
+    if settings.zero.stage < 3 or settings.lora or settings.zero.offload_parameters == "nvme":
+        return
     deepspeed.utils.set_z3_leaf_modules(model.unet, [ResnetBlock2D, Transformer2DModel])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.planned.hardware import Gpu, machine_fault
@@ -46,22 +45,27 @@ def check_machine(settings: TrainSettings, machine: Machine) -> None:
         raise SettingsError(
             "train.planned_for", f"{planned}, but here is {other}", "the machines that were planned for, or a new plan"
         )
-    check_nvme(settings.zero, machine.ranks)
+    check_async_io(settings.zero)
 
 
 def _without_gpu(field: str) -> str:
     return "fp32 or bf16" if field == "precision" else "false, or machines with GPUs"
 
 
-def check_nvme(zero: ZeroSettings, ranks: int) -> None:
-    """Raise SettingsError where what is to be offloaded to NVMe has no folder, or too little room for all ranks."""
-    if zero.nvme_path is None or "nvme" not in (zero.offload_optimizer, zero.offload_parameters):
-        return
-    path, wanted = Path(zero.nvme_path), zero.nvme_gib * ranks
-    if not path.is_dir() or not os.access(path, os.W_OK):
-        found = "cannot be written to" if path.is_dir() else "no such folder on this machine"
-        raise SettingsError("train.zero.nvme_path", f"{path}: {found}", "a folder on a local NVMe disk of every node")
-    free = shutil.disk_usage(path).free / GIB
-    if free < wanted:
-        problem = f"{path} has {free:.1f} GiB free; {ranks} ranks of nvme_gib {zero.nvme_gib:g} need {wanted:g}"
-        raise SettingsError("train.zero.nvme_path", problem, "a larger disk, or a smaller nvme_gib if that is enough")
+def check_async_io(zero: ZeroSettings) -> None:
+    """Raise SettingsError where DeepSpeed cannot use an NVMe disk: its extension is compiled when it is first used."""
+    if zero.uses_nvme and not has_async_io():
+        field = "offload_optimizer" if zero.offload_optimizer == "nvme" else "offload_parameters"
+        problem = "nvme, but DeepSpeed's async_io cannot be built here: it needs libaio-dev, g++ and ninja"
+        raise SettingsError(f"train.zero.{field}", problem, "none or cpu, or an image with these three")
+
+
+def has_async_io() -> bool:
+    """Whether DeepSpeed's extension for NVMe is there, or what it is compiled with."""
+    from deepspeed.git_version_info import installed_ops
+    from deepspeed.ops.op_builder import AsyncIOBuilder
+
+    if installed_ops.get(AsyncIOBuilder.NAME, False):
+        return True
+    tools = all(shutil.which(tool) for tool in ("g++", "ninja"))
+    return tools and bool(AsyncIOBuilder().is_compatible())

@@ -19,7 +19,13 @@ from platen.components.train.measure.flops import sample_flops
 from platen.components.train.measure.meter import Meter
 from platen.components.train.models.export import export, write_scheduler
 from platen.components.train.models.prepare import prepare
-from platen.components.train.models.unet import build_model, check_base, rank_device, read_weights
+from platen.components.train.models.unet import (
+    build_model,
+    check_base,
+    largest_parameter,
+    rank_device,
+    read_weights,
+)
 from platen.components.train.objectives.kinds import SCHEDULER
 from platen.components.train.objectives.objective import build_objective
 from platen.components.train.optimization.ema import Ema
@@ -100,12 +106,11 @@ def build(job: Job, desk: Path) -> Trainer:
     check_base(base, with_text_encoder=trains_text)
     device = rank_device()
     init_processes()
-    config = engine_config(settings)
+    config = engine_config(settings, largest_parameter(base, with_text_encoder=trains_text))
     state = read_weights(base, with_text_encoder=trains_text) if dist.get_rank() == 0 else None
     model = build_model(base, config, state, with_text_encoder=trains_text)
     prepare(model, settings)
-    if settings.zero.stage == 3 and not settings.lora:  # a bundle is let go before its adapters have their gradients
-        bundle_small_modules(model)
+    bundle_small_modules(model, settings)
     engine, *_ = deepspeed.initialize(model=model, optimizer=build_optimizer(settings.optimizer, model), config=config)
     watch_plain_optimizer(engine.optimizer)
     masters = masters_of(engine)

@@ -61,7 +61,7 @@ def write_encoded(
         write_index(folder, f"{shard:05d}", rows)
 
 
-def write_base(folder: Path) -> None:
+def write_base(folder: Path, widths: tuple[int, int] = (16, 32)) -> None:
     import torch
     from diffusers import DDIMScheduler, UNet2DConditionModel
 
@@ -69,7 +69,7 @@ def write_base(folder: Path) -> None:
     UNet2DConditionModel(
         sample_size=8,
         layers_per_block=1,
-        block_out_channels=(16, 32),
+        block_out_channels=widths,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=16,

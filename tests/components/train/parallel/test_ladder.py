@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from platen.components.train.rank.machine import has_async_io
 from platen.stage import Folder
-from tests.components.train.small_run import losses, run, settings
+from tests.components.train.small_run import commit, losses, run, settings, write_base
 
 pytestmark = [pytest.mark.xdist_group("train"), pytest.mark.slow]
 
@@ -32,3 +39,54 @@ def test_every_rung_loses_what_stage_3_loses(
     assert done["zero"]["stage"] == zero["stage"]
     held = done["zero"]["parameters_per_rank"]
     assert sum(held) == done["zero"]["parameters"] * (2 if zero["stage"] == 0 else 1)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif("SOAK" not in os.environ, reason="DeepSpeed compiles its extension for NVMe for minutes: make soak")
+@pytest.mark.skipif(not has_async_io(), reason="DeepSpeed's async_io needs libaio-dev, g++ and ninja")
+def test_nvme_goes_on_from_memory_and_memory_from_nvme(encoded: Folder, tmp_path: Path) -> None:
+    """On a model that is large enough: of a smaller one nothing leaves memory."""
+    base = commit(partial(write_base, widths=(32, 256)), tmp_path / "inputs", "base", "model")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    nvme = {"offload_optimizer": "nvme", "offload_parameters": "nvme", "nvme_path": str(disk)}
+    kept = partial(settings, checkpoints={"every": 8, "keep_last": 9})
+    plain = run(tmp_path / "plain", encoded, base, kept())
+
+    on_nvme = kept(zero={**nvme, "nvme_gib": 0.1, "nvme_sub_group": 300_000})
+    with swapped(disk) as files:
+        nvme_after_8 = run(only_checkpoint(8, tmp_path / "plain", tmp_path / "nvme"), encoded, base, on_nvme)
+    plain_after_16 = run(only_checkpoint(16, tmp_path / "nvme", tmp_path / "back"), encoded, base, kept())
+
+    assert {file.split("/")[2] for file in files} >= {"float32params", "optimizer"}
+    for done, began in ((nvme_after_8, 8), (plain_after_16, 16)):
+        assert done["began"] == [began]
+        assert done["losses"] == pytest.approx(plain["losses"], rel=1e-3)
+        assert done["export_error"] < 1e-5
+    assert list(disk.iterdir()) == []
+
+
+def only_checkpoint(step: int, of: Path, shared: Path) -> Path:
+    """A shared place with one checkpoint of another run in it."""
+    name = f"{step:08d}"
+    shutil.copytree(of / "checkpoints" / name, shared / "checkpoints" / name)
+    return shared
+
+
+@contextmanager
+def swapped(disk: Path) -> Iterator[set[str]]:
+    """Every file seen below a folder while this lasts."""
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            seen.update(str(path.relative_to(disk)) for path in disk.rglob("*.swp"))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()

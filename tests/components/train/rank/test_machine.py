@@ -7,7 +7,7 @@ import pytest
 
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.planned.hardware import Gpu
-from platen.components.train.rank.machine import Machine, check_machine, check_nvme
+from platen.components.train.rank.machine import Machine, check_async_io, check_machine
 from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
 from platen.stage import Folder
@@ -44,19 +44,13 @@ def test_a_plan_for_another_gpu_is_refused_naming_both() -> None:
         check_machine(chosen, Machine(Gpu("NVIDIA L4", 22.0), 2))
 
 
-@pytest.mark.parametrize(
-    ("gib", "folder", "words"),
-    [(1.0, "gone", "no such folder on this machine"), (1e9, ".", "GiB free; 2 ranks of nvme_gib 1e.09 need 2e.09")],
-    ids=["missing", "too_small"],
-)
-def test_nvme_without_a_folder_or_room_is_refused(tmp_path: Path, gib: float, folder: str, words: str) -> None:
-    zero = ZeroSettings(offload_optimizer="nvme", nvme_path=str(tmp_path / folder), nvme_gib=gib)
-    with pytest.raises(SettingsError, match=rf"train\.zero\.nvme_path: .*{words}"):
-        check_nvme(zero, 2)
-
-
-def test_nvme_with_room_is_taken(tmp_path: Path) -> None:
-    check_nvme(ZeroSettings(offload_optimizer="nvme", nvme_path=str(tmp_path), nvme_gib=0.001), 2)
+def test_nvme_without_what_reads_and_writes_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither g++ nor ninja
+    zero = ZeroSettings(offload_parameters="nvme", nvme_path=str(tmp_path))
+    with pytest.raises(
+        SettingsError, match=r"train\.zero\.offload_parameters: nvme, .*libaio-dev.*Accepted: none or cpu"
+    ):
+        check_async_io(zero)
 
 
 def test_ranks_refuse_before_anything_is_built(encoded: Folder, base: Folder, tmp_path: Path) -> None:
