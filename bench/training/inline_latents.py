@@ -2,9 +2,9 @@
 
     python -m bench.training.inline_latents
 
-What it saves depends on how large the encoders are beside the UNet. Here all three are Stable Diffusion's with an
-eighth of its width, at its 512 pixels; the floating-point operations of both are in the row, so that the choice can be
-judged. Fewer pixels or samples at once would leave a step mostly to what goes by the parameter (update, messages).
+What it saves depends on how large the encoders are beside the UNet, and on what else a step does. Two trainings:
+adapters (LoRA) of a UNet as large as Stable Diffusion's, with its encoders, which is what two cores can train of it; and
+all weights of one with half of its width, encoders likewise. The floating-point operations are in the rows.
 """
 
 from __future__ import annotations
@@ -18,53 +18,72 @@ from typing import Any
 
 import numpy as np
 
-from bench.rows import Row, Table
-from bench.training.world import SMALL, TOKENS, WIDTH, new_world, settings, tell, train_step, unet_config
+from bench.rows import Row
+from bench.training.world import SIDE, TOKENS, new_world, settings, tell, train_step, unet_config
 
 MODULE = "bench.training.inline_latents"
-BATCH, SAMPLES, ROUNDS, STEPS = 4, 32, 5, 1
-FULL = (320, 640, 1280, 1280)
+SAMPLES, PIXELS = 32, 8 * SIDE
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the three models are, and the pictures."""
+    """How large the three models are."""
 
     unet: tuple[int, ...]
     vae: tuple[int, ...]
     text: int
-    pixels: int
 
 
-SD, HERE = Size(FULL, (128, 256, 512, 512), 768, 512), Size(SMALL, (16, 32, 64, 64), WIDTH, 512)
+SD = Size((320, 640, 1280, 1280), (128, 256, 512, 512), 768)
+HALF = Size((160, 320, 640, 640), (64, 128, 256, 256), 384)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training: what of which models, how many samples a step and a rank at once, steps that are measured."""
+
+    what: str
+    size: Size
+    lora: bool
+    batch: int
+    micro_batch: int
+    rounds: int
+
+
+CASES = {
+    "lora": Case("adapters of Stable Diffusion 1's UNet", SD, lora=True, batch=4, micro_batch=2, rounds=3),
+    "all": Case("all weights, half of its width", HALF, lora=False, batch=16, micro_batch=4, rounds=3),
+}
 
 
 def main() -> None:
-    """Print the row: the median of some rounds each, on the slower rank."""
-    with new_world(SAMPLES, unet_config(side=HERE.pixels // 8)) as world:
-        ranks = world.run(MODULE, settings(global_batch=2 * BATCH, micro_batch=BATCH, zero={"stage": 2}))
+    """Print a row a training: the median step of each way, on the slower rank."""
+    for name, case in CASES.items():
+        row(name, case).tell()
+
+
+def row(name: str, case: Case) -> Row:
+    """Measure one training."""
+    with new_world(SAMPLES, unet_config(case.size.unet, case.size.text)) as world:
+        lora = {"rank": 8} if case.lora else None
+        chosen = settings(global_batch=case.batch, micro_batch=case.micro_batch, zero={"stage": 2}, lora=lora)
+        ranks = world.run(MODULE, chosen, name)
     seconds = {way: max(median(rank[way]) for rank in ranks) for way in ranks[0]}
-    rates = {way: 2 * BATCH * STEPS / took for way, took in seconds.items()}
-    work = {"Stable Diffusion 1 at 512 pixels": operations(SD), "measured here": operations(HERE)}
-    Row(
-        row="samples a second on precomputed latents, against encoding in every step",
-        ratio=rates["precomputed"] / rates["inline"],
+    done = operations(case.size, lora=case.lora)
+    return Row(
+        row=f"samples a second on precomputed latents, against encoding in every step: {case.what}",
+        ratio=seconds["inline"] / seconds["precomputed"],
         bar=">= 1.4",
-        parts={f"{way}, samples/s": rate for way, rate in rates.items()},
+        parts={f"{way}, samples/s": case.batch / took for way, took in seconds.items()}
+        | {f"{part}, GFLOP a sample": work for part, work in done.items()}
+        | {"inline against precomputed, by operations": sum(done.values()) / done["UNet, forward and backward"]},
         how=(
-            "the trainer of components/train, ZeRO-2, fp32, 2 ranks with a thread each, micro-batch 4; inline each "
-            "step first runs the autoencoder's encoder and the text encoder on pixels and token ids in memory "
-            f"(decoding pictures is not counted); {ROUNDS} rounds of {STEPS} steps each in turn, median; "
-            "operations by torch's counter on the meta device"
+            f"the trainer of components/train at {PIXELS} pixels, ZeRO-2, fp32, 2 ranks with a thread each, "
+            f"{case.batch} samples a step, micro-batch {case.micro_batch}; inline each micro-batch first goes through the "
+            "autoencoder's encoder and the text encoder, from pixels and token ids in memory (decoding pictures is not "
+            f"counted); {case.rounds} steps each in turn, median; operations by torch's counter on the meta device"
         ),
-        table=Table(
-            ["GFLOP a sample", "UNet, forward and backward", "autoencoder", "text encoder", "inline / precomputed"],
-            [
-                [name, *(f"{part:.1f}" for part in parts), f"{sum(parts) / parts[0]:.2f}"]
-                for name, parts in work.items()
-            ],
-        ),
-    ).tell()
+    )
 
 
 def encoders(size: Size) -> tuple[Any, Any]:
@@ -84,22 +103,22 @@ def encoders(size: Size) -> tuple[Any, Any]:
     return vae.eval().requires_grad_(False), text.eval().requires_grad_(False)
 
 
-def operations(size: Size) -> list[float]:
-    """Billions of floating-point operations a sample: UNet forward and backward, autoencoder, text encoder."""
+def operations(size: Size, *, lora: bool) -> dict[str, float]:
+    """Billions of floating-point operations a sample, by part; gradients of frozen weights are none."""
     import torch
     from diffusers import UNet2DConditionModel
 
-    side = size.pixels // 8
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**unet_config(size.unet, size.text, side=side))
+        unet = UNet2DConditionModel(**unet_config(size.unet, size.text)).requires_grad_(not lora)
         vae, text = encoders(size)
-        ids, pixels = torch.zeros(1, TOKENS, dtype=torch.long), torch.empty(1, 3, size.pixels, size.pixels)
-        inputs = torch.empty(1, 4, side, side), torch.zeros(1, dtype=torch.long), torch.empty(1, TOKENS, size.text)
-        return [
-            count(lambda: unet(*inputs).sample.sum().backward()),
-            count(lambda: vae.encode(pixels)),
-            count(lambda: text(ids)),
-        ]
+        ids, pixels = torch.zeros(1, TOKENS, dtype=torch.long), torch.empty(1, 3, PIXELS, PIXELS)
+        latents = torch.empty(1, 4, SIDE, SIDE, requires_grad=True)
+        inputs = latents, torch.zeros(1, dtype=torch.long), torch.empty(1, TOKENS, size.text)
+        return {
+            "UNet, forward and backward": count(lambda: unet(*inputs).sample.sum().backward()),
+            "autoencoder": count(lambda: vae.encode(pixels)),
+            "text encoder": count(lambda: text(ids)),
+        }
 
 
 def count(work: Any) -> float:
@@ -116,14 +135,15 @@ class Inline:
 
     Args:
         data: The precomputed ones.
+        size: Of the encoders.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, size: Size) -> None:
         rng = np.random.default_rng(0)
         self.data = data
-        self.pictures = rng.integers(0, 256, (SAMPLES, 3, HERE.pixels, HERE.pixels), np.uint8)
+        self.pictures = rng.integers(0, 256, (SAMPLES, 3, PIXELS, PIXELS), np.uint8)
         self.ids = rng.integers(0, 49000, (SAMPLES, TOKENS))
-        self.vae, self.text = encoders(HERE)
+        self.vae, self.text = encoders(size)
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else the trainer asks of its data."""
@@ -140,23 +160,22 @@ class Inline:
         return latents.numpy(), text.numpy()
 
 
-def rank(path: str) -> None:
-    """One rank: steps on each kind of samples in turn; tell the seconds of each round."""
+def rank(path: str, name: str) -> None:
+    """One rank: a step on each kind of samples in turn; tell the seconds of each."""
     from platen.components.train.job import read_job
     from platen.components.train.rank.run import build
 
     job = read_job(path)
     trainer = build(job, Path(path).parent)
-    ways: dict[str, Any] = {"precomputed": trainer.data, "inline": Inline(trainer.data)}
+    ways: dict[str, Any] = {"precomputed": trainer.data, "inline": Inline(trainer.data, CASES[name].size)}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for step in range(0, (ROUNDS + 1) * STEPS, STEPS):
+    for step in range(CASES[name].rounds + 1):
         for way, trainer.data in ways.items():
             started = time.perf_counter()
-            for number in range(step, step + STEPS):
-                train_step(trainer, number)
+            train_step(trainer, step)
             seconds[way].append(time.perf_counter() - started)
     tell(job, {way: found[1:] for way, found in seconds.items()})  # the first round warms up
 
 
 if __name__ == "__main__":
-    rank(sys.argv[2]) if sys.argv[1:2] == ["--rank"] else main()
+    rank(*sys.argv[2:4]) if sys.argv[1:2] == ["--rank"] else main()

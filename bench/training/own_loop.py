@@ -17,7 +17,7 @@ from bench.rows import Row
 from bench.training.world import new_world, settings, tell, train_step, unet_config
 
 MODULE = "bench.training.own_loop"
-BATCH, SAMPLES, ROUNDS, STEPS = 4, 160, 6, 3
+BATCH, SAMPLES, ROUNDS, STEPS = 4, 160, 12, 3
 
 
 def main() -> None:

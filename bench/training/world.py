@@ -58,7 +58,7 @@ def unet_config(
         "down_block_types": (down,) * (blocks - 1) + ("DownBlock2D",),
         "up_block_types": ("UpBlock2D",) + (up,) * (blocks - 1),
         "cross_attention_dim": width,
-        "attention_head_dim": 8,
+        "attention_head_dim": max(1, channels[0] // 40),  # heads: each is as wide as Stable Diffusion's, not narrower
         "norm_num_groups": 8,
     }
 
@@ -99,7 +99,7 @@ class World:
         shared = self.folder / name
         shared.mkdir(exist_ok=True)
         encoded, base = str(self.folder / "encoded"), str(self.folder / "base")
-        return Job(settings=chosen, encoded=encoded, base=base, shared=str(shared))
+        return Job(settings=chosen, encoded=encoded, base=base, shared=str(shared), records=str(shared / "records"))
 
     def run(self, module: str, chosen: TrainSettings, *arguments: str, name: str = "run") -> list[Any]:
         """What each rank of `python -m MODULE --rank JOB ARGUMENTS...` told, by rank."""

@@ -25,7 +25,7 @@ BATCH, SAMPLES, STEPS = 1, 16, 3
 BUCKET = 1_000_000  # numbers; the usual one for gradients is larger than a model that two CPU cores can train
 MIB = 2**20
 CPU = {"stage": 3, "offload_optimizer": "cpu", "offload_parameters": "cpu"}
-NVME = {"stage": 3, "offload_optimizer": "nvme", "offload_parameters": "nvme"}
+NVME = {"stage": 3, "offload_optimizer": "nvme", "offload_parameters": "nvme", "nvme_sub_group": 1_000_000}
 WAYS: dict[str, dict[str, Any]] = {
     **{f"ZeRO-{stage}": {"stage": stage} for stage in range(4)},
     "ZeRO-3, offload to the CPU": CPU,

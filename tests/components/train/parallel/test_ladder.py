@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from platen.components.train.rank.machine import has_async_io
 from platen.stage import Folder
@@ -39,6 +40,17 @@ def test_every_rung_loses_what_stage_3_loses(
     assert done["zero"]["stage"] == zero["stage"]
     held = done["zero"]["parameters_per_rank"]
     assert sum(held) == done["zero"]["parameters"] * (2 if zero["stage"] == 0 else 1)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="quantized messages are CUDA kernels: needs two GPUs")
+def test_slow_network_loses_nearly_what_stage_3_loses(encoded: Folder, base: Folder, tmp_path: Path) -> None:
+    """Weights go as 8-bit and gradients as 4-bit numbers there: equal to within what that rounding may cost."""
+    slow = {"stage": 3, "quantized_weights": True, "quantized_gradients": True, "secondary_partition": 2}
+    plain, done = (
+        run(tmp_path / name, encoded, base, settings(zero=zero, precision="bf16"))["losses"]
+        for name, zero in (("plain", {"stage": 3}), ("slow", slow))
+    )
+    assert sum(done[-5:]) == pytest.approx(sum(plain[-5:]), rel=0.02)
 
 
 @pytest.mark.timeout(1800)
