@@ -3,8 +3,8 @@
     python -m bench.training.inline_latents
 
 What it saves depends on how large the encoders are beside the UNet, and on what else a step does. Two trainings:
-adapters (LoRA) of a UNet as large as Stable Diffusion's, with its encoders, which is what two cores can train of it; and
-all weights of one with half of its width, encoders likewise. The floating-point operations are in the rows.
+adapters (LoRA) of a UNet as large as Stable Diffusion's, with its encoders, which is what two cores can train of it;
+and all weights of one with half of its width, encoders likewise. The floating-point operations are in the rows.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def row(name: str, case: Case) -> Row:
         | {"inline against precomputed, by operations": sum(done.values()) / done["UNet, forward and backward"]},
         how=(
             f"the trainer of components/train at {PIXELS} pixels, ZeRO-2, fp32, 2 ranks with a thread each, "
-            f"{case.batch} samples a step, micro-batch {case.micro_batch}; inline each micro-batch first goes through the "
+            f"{case.batch} samples a step, micro-batch {case.micro_batch}; inline each first goes through the "
             "autoencoder's encoder and the text encoder, from pixels and token ids in memory (decoding pictures is not "
             f"counted); {case.rounds} steps each in turn, median; operations by torch's counter on the meta device"
         ),
