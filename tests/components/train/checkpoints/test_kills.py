@@ -68,7 +68,8 @@ def disturb(nodes: list[Worker], chance: random.Random) -> None:
     with suppress(psutil.NoSuchProcess):  # training was faster
         (victim.ranks() or [victim.process])[0].kill()
     if not any("train: step" in node.text for node in nodes):  # one whose peer never comes is ended by who started it
-        nodes[1 - nodes.index(victim)].process.terminate()
+        with suppress(psutil.NoSuchProcess):  # it has noticed already
+            nodes[1 - nodes.index(victim)].process.terminate()
     codes = [node.end() for node in nodes]
     assert all(code in (0, -9) or code > 128 for code in codes), [node.text[-3000:] for node in nodes]
 
