@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.planned.hardware import Gpu, machine_fault
 from platen.components.train.settings import TrainSettings, cpu_fault
 from platen.errors import SettingsError
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
+CAP_IPC_LOCK = 14  # its bit, of capabilities(7)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What was found: this rank's GPU, None where there is none, and how many ranks the machine runs."""
+    """What was found: this rank's GPU, None where there is none; ranks of the machine; bytes that a rank may lock."""
 
     gpu: Gpu | None
     ranks: int
+    lockable: float = math.inf
 
     @staticmethod
     def here() -> Machine:
@@ -28,9 +33,9 @@ class Machine:
 
         ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if not torch.cuda.is_available():
-            return Machine(None, ranks)
+            return Machine(None, ranks, lockable())
         found = torch.cuda.get_device_properties(int(os.environ.get("LOCAL_RANK", "0")))
-        return Machine(Gpu(found.name, found.total_memory / GIB), ranks)
+        return Machine(Gpu(found.name, found.total_memory / GIB), ranks, lockable())
 
 
 def check_machine(settings: TrainSettings, machine: Machine) -> None:
@@ -45,19 +50,38 @@ def check_machine(settings: TrainSettings, machine: Machine) -> None:
         raise SettingsError(
             "train.planned_for", f"{planned}, but here is {other}", "the machines that were planned for, or a new plan"
         )
-    check_async_io(settings.zero)
+    check_nvme_access(settings.zero, machine.lockable)
+
+
+def lockable() -> float:
+    """Bytes of memory that this process may keep from being swapped; infinite with the capability to lock any."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    capabilities = int(status.partition("CapEff:")[2].split()[0], 16)
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return math.inf if soft == resource.RLIM_INFINITY or capabilities >> CAP_IPC_LOCK & 1 else soft
 
 
 def _without_gpu(field: str) -> str:
     return "fp32 or bf16" if field == "precision" else "false, or machines with GPUs"
 
 
-def check_async_io(zero: ZeroSettings) -> None:
-    """Raise SettingsError where DeepSpeed cannot use an NVMe disk: its extension is compiled when it is first used."""
-    if zero.uses_nvme and not has_async_io():
-        field = "offload_optimizer" if zero.offload_optimizer == "nvme" else "offload_parameters"
+def check_nvme_access(zero: ZeroSettings, lockable: float) -> None:
+    """Raise SettingsError where DeepSpeed cannot use an NVMe disk.
+
+    Its extension for that is compiled when it is first used, and ends the process where it may not lock its buffers.
+    """
+    if not zero.uses_nvme:
+        return
+    field = f"train.zero.offload_{'optimizer' if zero.offload_optimizer == 'nvme' else 'parameters'}"
+    if not has_async_io():
         problem = "nvme, but DeepSpeed's async_io cannot be built here: it needs libaio-dev, g++ and ninja"
-        raise SettingsError(f"train.zero.{field}", problem, "none or cpu, or an image with these three")
+        raise SettingsError(field, problem, "none or cpu, or an image with these three")
+    needed = 4 * 4 * zero.nvme_sub_group  # weight, gradient and two moments in fp32
+    if lockable < needed:
+        problem = (
+            f"nvme, but a rank may lock {lockable / MIB:.0f} MiB of memory; its buffers take {needed / MIB:.0f} MiB"
+        )
+        raise SettingsError(field, problem, "a higher limit (ulimit -l), a smaller nvme_sub_group, none or cpu")
 
 
 def has_async_io() -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.planned.hardware import Gpu
-from platen.components.train.rank.machine import Machine, check_async_io, check_machine
+from platen.components.train.rank.machine import Machine, check_machine, check_nvme_access, has_async_io
 from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
 from platen.stage import Folder
@@ -50,7 +51,16 @@ def test_nvme_without_what_reads_and_writes_it_is_refused(tmp_path: Path, monkey
     with pytest.raises(
         SettingsError, match=r"train\.zero\.offload_parameters: nvme, .*libaio-dev.*Accepted: none or cpu"
     ):
-        check_async_io(zero)
+        check_nvme_access(zero, math.inf)
+
+
+@pytest.mark.skipif(not has_async_io(), reason="DeepSpeed's async_io needs libaio-dev, g++ and ninja")
+def test_nvme_whose_buffers_cannot_be_locked_is_refused() -> None:
+    """DeepSpeed ends the process there, with an assertion in C++."""
+    zero = ZeroSettings(offload_optimizer="nvme", nvme_path="/nvme", nvme_sub_group=1_000_000)
+    with pytest.raises(SettingsError, match=r"offload_optimizer: nvme, but a rank may lock 8 MiB .* take 15 MiB"):
+        check_nvme_access(zero, 8 * 2**20)
+    check_nvme_access(zero, 16 * 2**20)
 
 
 def test_ranks_refuse_before_anything_is_built(encoded: Folder, base: Folder, tmp_path: Path) -> None:
