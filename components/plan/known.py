@@ -49,7 +49,7 @@ def write_profile(settings: ProfileSettings, inputs: Inputs, place: Place) -> Ou
 
 def libraries(settings: ProfileSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
     """The versions of the libraries that it depends on."""
-    return {**versions()}
+    return versions()
 
 
 STAGE = Stage(

@@ -44,8 +44,8 @@ class Denoiser(nn.Module):
 
 def check_base(base: Path, *, with_text_encoder: bool) -> None:
     """Raise InputError that names the first file that training needs and the base model lacks."""
-    parts = {"unet": UNET_WEIGHTS, **({"text_encoder": TEXT_WEIGHTS} if with_text_encoder else {})}
-    needed = [base / part / name for part, weights in parts.items() for name in ("config.json", weights)]
+    parts = _weights(base, with_text_encoder=with_text_encoder).values()
+    needed = [path for weights in parts for path in (weights.with_name("config.json"), weights)]
     for path in (*needed, base / "scheduler" / "scheduler_config.json"):
         if not path.is_file():
             raise InputError(f"{path}: missing; the base model must be a diffusers folder with safetensors weights")
@@ -78,24 +78,23 @@ def build_empty(base: Path, *, with_text_encoder: bool) -> Denoiser:
 
 def read_weights(base: Path, *, with_text_encoder: bool) -> dict[str, Tensor]:
     """The weights of a diffusers folder by the Denoiser's names."""
-    state = _read_part(base / "unet" / UNET_WEIGHTS, "unet")
-    if with_text_encoder:
-        state |= _read_part(base / "text_encoder" / TEXT_WEIGHTS, "text_encoder")
-    return state
+    parts = _weights(base, with_text_encoder=with_text_encoder).items()
+    return {f"{part}.{name}": tensor for part, path in parts for name, tensor in load_file(path).items()}
 
 
 def largest_parameter(base: Path, *, with_text_encoder: bool) -> int:
     """Numbers of the largest parameter of a diffusers folder that is trained on; only headers of files are read."""
-    paths = [base / "unet" / UNET_WEIGHTS, *([base / "text_encoder" / TEXT_WEIGHTS] if with_text_encoder else [])]
     sizes: list[int] = []
-    for path in paths:
+    for path in _weights(base, with_text_encoder=with_text_encoder).values():
         with safe_open(path, framework="pt") as file:
             sizes += [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
     return max(sizes)
 
 
-def _read_part(path: Path, prefix: str) -> dict[str, Tensor]:
-    return {f"{prefix}.{name}": tensor for name, tensor in load_file(path).items()}
+def _weights(base: Path, *, with_text_encoder: bool) -> dict[str, Path]:
+    """The file of each part that is trained, by the Denoiser's name of the part."""
+    files = {"unet": UNET_WEIGHTS, **({"text_encoder": TEXT_WEIGHTS} if with_text_encoder else {})}
+    return {part: base / part / name for part, name in files.items()}
 
 
 def rank_device() -> torch.device:

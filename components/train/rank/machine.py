@@ -20,11 +20,10 @@ CAP_IPC_LOCK = 14  # its bit, of capabilities(7)
 
 @dataclass(frozen=True)
 class Machine:
-    """What was found: this rank's GPU, None where there is none; ranks of the machine; bytes that a rank may lock."""
+    """What was found: this rank's GPU, None where there is none, and how many ranks the machine runs."""
 
     gpu: Gpu | None
     ranks: int
-    lockable: float = math.inf
 
     @staticmethod
     def here() -> Machine:
@@ -33,9 +32,9 @@ class Machine:
 
         ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if not torch.cuda.is_available():
-            return Machine(None, ranks, lockable())
+            return Machine(None, ranks)
         found = torch.cuda.get_device_properties(int(os.environ.get("LOCAL_RANK", "0")))
-        return Machine(Gpu(found.name, found.total_memory / GIB), ranks, lockable())
+        return Machine(Gpu(found.name, found.total_memory / GIB), ranks)
 
 
 def check_machine(settings: TrainSettings, machine: Machine) -> None:
@@ -50,7 +49,8 @@ def check_machine(settings: TrainSettings, machine: Machine) -> None:
         raise SettingsError(
             "train.planned_for", f"{planned}, but here is {other}", "the machines that were planned for, or a new plan"
         )
-    check_nvme_access(settings.zero, machine.lockable)
+    if settings.zero.uses_nvme:
+        check_nvme_access(settings.zero, lockable())
 
 
 def lockable() -> float:
@@ -66,12 +66,10 @@ def _without_gpu(field: str) -> str:
 
 
 def check_nvme_access(zero: ZeroSettings, lockable: float) -> None:
-    """Raise SettingsError where DeepSpeed cannot use an NVMe disk.
+    """Raise SettingsError where DeepSpeed cannot use an NVMe disk that settings offload to.
 
     Its extension for that is compiled when it is first used, and ends the process where it may not lock its buffers.
     """
-    if not zero.uses_nvme:
-        return
     field = f"train.zero.offload_{'optimizer' if zero.offload_optimizer == 'nvme' else 'parameters'}"
     if not has_async_io():
         problem = "nvme, but DeepSpeed's async_io cannot be built here: it needs libaio-dev, g++ and ninja"

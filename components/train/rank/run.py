@@ -14,7 +14,7 @@ import torch.distributed as dist
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import build_order
-from platen.components.train.job import BEGAN, EXPORT, RESULT, Job
+from platen.components.train.job import BEGAN, CHECKPOINTS, EXPORT, RESULT, Job
 from platen.components.train.measure.flops import sample_flops
 from platen.components.train.measure.meter import Meter
 from platen.components.train.models.export import export, write_scheduler
@@ -106,7 +106,8 @@ def build(job: Job, desk: Path) -> Trainer:
     check_base(base, with_text_encoder=trains_text)
     device = rank_device()
     init_processes()
-    config = engine_config(settings, largest_parameter(base, with_text_encoder=trains_text))
+    on_nvme = settings.zero.offload_parameters == "nvme"
+    config = engine_config(settings, largest_parameter(base, with_text_encoder=trains_text) if on_nvme else 0)
     state = read_weights(base, with_text_encoder=trains_text) if dist.get_rank() == 0 else None
     model = build_model(base, config, state, with_text_encoder=trains_text)
     prepare(model, settings)
@@ -117,7 +118,7 @@ def build(job: Job, desk: Path) -> Trainer:
     if settings.precision != "fp32" and not settings.lora:
         load_masters(masters, state)
     ema = Ema(masters, settings.ema)
-    uri, stage = join(job.shared, "checkpoints"), settings.zero.stage
+    uri, stage = join(job.shared, CHECKPOINTS), settings.zero.stage
     checkpoints = Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema)
     order = build_order(data, settings.data.weights, settings.global_batch, settings.seed)
     schedule = json.loads((base / SCHEDULER).read_bytes())

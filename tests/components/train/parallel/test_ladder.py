@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from platen.components.train.presets import PRESETS
 from platen.components.train.rank.machine import has_async_io
 from platen.stage import Folder
 from tests.components.train.small_run import commit, losses, run, settings, write_base
@@ -45,7 +46,7 @@ def test_every_rung_loses_what_stage_3_loses(
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="quantized messages are CUDA kernels: needs two GPUs")
 def test_slow_network_loses_nearly_what_stage_3_loses(encoded: Folder, base: Folder, tmp_path: Path) -> None:
     """Weights go as 8-bit and gradients as 4-bit numbers there: equal to within what that rounding may cost."""
-    slow = {"stage": 3, "quantized_weights": True, "quantized_gradients": True, "secondary_partition": 2}
+    slow = PRESETS["slow-network"].sets(2)["zero"]
     plain, done = (
         run(tmp_path / name, encoded, base, settings(zero=zero, precision="bf16"))["losses"]
         for name, zero in (("plain", {"stage": 3}), ("slow", slow))
