@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +33,13 @@ from platen.settings import Settings
 from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 from tests.cluster.accounts import kubeconfig_of
 from tests.cluster.manifests import kind_overlay
+from tests.cluster.waiting import PATIENCE, wait_until
 from tests.components.deploy.conftest import report
 from tests.tiny_model import commit_tiny_model, write_tiny_model
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 CLIENTS, LOAD_SECONDS = 4, 420
-PATIENCE = 120  # seconds
 SCRIPT = Path(__file__).with_name("load.py")
 Released = tuple[Folder, dict[str, int]]  # a model, and the requests that were answered while it took over
 DEPLOY = """
@@ -238,13 +238,6 @@ def answers(world: World, digest: str, more_than: int) -> bool:
         return int(world.counts()["answered"].get(digest, 0)) > more_than
     except ClusterError:  # the load generator does not listen yet
         return False
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.5)
 
 
 def kill_deploy(world: World, model: Folder, number: signal.Signals) -> int:

@@ -14,7 +14,7 @@ from platen.components.train.kubernetes.follow import Tail
 from platen.components.train.kubernetes.pods import has_ended, has_started
 from platen.components.train.kubernetes.pytorchjob import CONTAINER, chosen_image, pods_path
 from platen.components.train.kubernetes.settings import JobSettings
-from tests.cluster.training import wait_until
+from tests.cluster.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 

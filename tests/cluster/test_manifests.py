@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,16 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from platen.cluster import APPLY, MERGE, Cluster, RefusedError
+from platen.cluster import APPLY, MERGE, Cluster, Object, RefusedError
+from platen.components.train.kubernetes.pods import condition
 from tests.cluster.manifests import apply, differences, kind_overlay, on_top
+from tests.cluster.waiting import wait_until
 from tests.manifests.kustomize import COMPONENTS, OVERLAYS, write_on_top
 from tests.manifests.test_alerts import alerts
 from tests.manifests.test_measures import PROMETHEUS, named
 
 pytestmark = pytest.mark.cluster
 
-PATIENCE = 180  # seconds that a pod may take to start, on a machine that has other work
 Overlay = tuple[Cluster, Path]
 
 
@@ -39,15 +39,6 @@ def server_pods(cluster: Cluster) -> list[dict[str, Any]]:
     path = f"/api/v1/namespaces/{cluster.namespace}/pods"
     found = cluster.items(path, labelSelector="app.kubernetes.io/name=platen-serve")
     return sorted(found, key=lambda pod: pod["metadata"]["creationTimestamp"])
-
-
-def wait_until(true: Callable[[], Any]) -> Any:
-    """What `true` returns, as soon as that is something."""
-    until = time.monotonic() + PATIENCE
-    while not (found := true()):
-        assert time.monotonic() < until
-        time.sleep(0.5)
-    return found
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -153,5 +144,10 @@ def test_the_reaper_runs_as_it_is_scheduled(applied: Overlay, needs_image: Calla
     schedule = cluster.get(f"{path}/cronjobs/platen-reap") or {}
     body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "reap-now"}}
     cluster.create(f"{path}/jobs", {**body, "spec": schedule["spec"]["jobTemplate"]["spec"]})
-    ended = wait_until(lambda: (cluster.get(f"{path}/jobs/reap-now") or {}).get("status", {}).get("conditions"))
-    assert {condition["type"] for condition in ended} >= {"Complete"}, ended
+    end = wait_until(lambda: end_of(cluster.get(f"{path}/jobs/reap-now") or {}))
+    assert end["type"] == "Complete", end
+
+
+def end_of(job: Object) -> Object | None:
+    """How a job ended. SuccessCriteriaMet and FailureTarget come before: its pods may still be there."""
+    return condition(job, "Complete") or condition(job, "Failed")

@@ -25,7 +25,8 @@ from platen.errors import ClusterError
 from platen.stage import Folder
 from platen.storage import join, store_for
 from tests.cluster.namespaces import new_namespace
-from tests.cluster.training import KILL_THE_RANK, SMALL, Site, Training, grant, quota, wait_until
+from tests.cluster.training import KILL_THE_RANK, SMALL, Site, Training, grant, quota
+from tests.cluster.waiting import wait_until
 from tests.components.train.every_setting import EVERYTHING, TASK
 from tests.components.train.small_run import commit, write_base, write_encoded
 

@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from platen.settings import everything
 from platen.stage import Folder
 from platen.storage import join, store_for
 from tests.cluster.accounts import kubeconfig_of
+from tests.cluster.waiting import wait_until
 from tests.components.train.small_run import settings
 
 RBAC = Path(__file__).parents[2] / "manifests" / "base" / "rbac.yaml"
@@ -306,14 +306,6 @@ def run_in(cluster: Cluster, pod: str, container: str, command: list[str]) -> st
             command=command, stderr=True, stdin=False, stdout=True, tty=False,
         )
     )  # fmt: skip
-
-
-def wait_until(true: Callable[[], object], seconds: float, otherwise: str) -> None:
-    """Wait until something holds; fail where it does not."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, otherwise
-        time.sleep(0.3)
 
 
 @contextmanager
