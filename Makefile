@@ -70,6 +70,10 @@ soak: install ## ranks killed 50 times at random, NVMe, torch.compile: an hour (
 	SOAK=1 KILLS=$(or $(KILLS),50) $(BIN)/python -m pytest -s tests/components/train/checkpoints/test_kills.py \
 		tests/components/train/models/test_prepare.py tests/components/train/parallel/test_ladder.py $(PYTEST_ARGS)
 
+.PHONY: explore
+explore: install ## the property tests with examples that they have not seen yet
+	EXPLORE=1 $(BIN)/python -m pytest -n 2 -m hypothesis --ignore tests/cluster $(PYTEST_ARGS)
+
 .PHONY: check
 check: install typed-tree ## format, lint, types, import direction, Dockerfiles, compiled YAML; writes nothing tracked
 	$(BIN)/ruff format --check .
