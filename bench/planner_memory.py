@@ -45,12 +45,14 @@ class Case:
     precision: str = "bf16"
     side: int = 16
     offload: str = "none"
+    rounds: int = 1
 
     def __str__(self) -> str:
         """A row's first cells."""
         checkpointing = "yes" if self.checkpointing else "no"
         stage = f"{self.stage}" if self.offload == "none" else f"{self.stage}, {self.offload} offloaded"
-        return f"{self.model} | {stage} | {self.batch} x {self.side}² | {checkpointing} | {self.precision}"
+        batch = f"{self.batch} x {self.side}²" + (f", {self.rounds} a step" if self.rounds > 1 else "")
+        return f"{self.model} | {stage} | {batch} | {checkpointing} | {self.precision}"
 
 
 CASES = (
@@ -75,6 +77,14 @@ CASES = (
     Case("middle", 2, 8, False, offload="optimizer"),
     Case("middle", 3, 2, False, offload="optimizer"),
     Case("middle", 3, 8, False, offload="all"),
+    Case("middle", 1, 8, False, offload="optimizer"),
+    Case("middle", 0, 4, False, rounds=2),
+    Case("middle", 1, 4, False, rounds=2),
+    Case("middle", 2, 4, False, rounds=2),
+    Case("middle", 3, 4, False, rounds=2),
+    Case("middle", 1, 4, False, offload="optimizer", rounds=2),
+    Case("middle", 2, 4, False, offload="optimizer", rounds=2),
+    Case("middle", 3, 4, False, offload="all", rounds=2),
 )
 
 
@@ -105,7 +115,7 @@ def predicted(case: Case) -> Memory:
         precision=case.precision,
         bucket=BUCKET,
         overlap=False,  # as train sets it on gloo
-        accumulates=False,
+        accumulates=case.rounds > 1,
     )
     return predict(facts, layout)
 
@@ -155,7 +165,8 @@ def run_rank(case: Case, told: str) -> None:
         ema = Ema(masters_of(engine), settings.ema)
         live.peaks.clear()  # what building took is not what training takes
         for step in range(3):
-            train_step(engine, case)
+            for _ in range(case.rounds):
+                micro_step(engine, case)
             ema.update(step)
         live.count(torch.empty(0))
     Path(f"{told}{dist.get_rank()}").write_text(json.dumps({"peak": live.peak, "standing": live.fixed}))
@@ -169,7 +180,7 @@ def train_settings(case: Case) -> TrainSettings:
         "offload_optimizer": "none" if case.offload == "none" else "cpu",
         "offload_parameters": "cpu" if case.offload == "all" else "none",
     }
-    batch = {"global_batch": case.batch * RANKS, "micro_batch": case.batch, "ranks": RANKS}
+    batch = {"global_batch": case.batch * RANKS * case.rounds, "micro_batch": case.batch, "ranks": RANKS}
     return TrainSettings.model_validate({**batch, "precision": case.precision, "zero": zero})
 
 
@@ -191,8 +202,8 @@ def build_model(case: Case, config: dict[str, Any]) -> Any:
     return model
 
 
-def train_step(engine: Any, case: Case) -> None:
-    """Forward, backward and update with random numbers."""
+def micro_step(engine: Any, case: Case) -> None:
+    """Forward and backward with random numbers; the update after a step's last one."""
     import torch
 
     dtype = torch.bfloat16 if case.precision == "bf16" else torch.float32

@@ -55,7 +55,8 @@ class Candidate:
     def simplicity(self) -> tuple[object, ...]:
         """Of two that are equal the smaller is simpler."""
         layout = self.layout
-        return layout.offload, layout.secondary, layout.checkpointing, layout.stage, layout.ranks, self.spot
+        plain = layout.offload, layout.secondary, layout.checkpointing
+        return *plain, -layout.micro_batch, layout.stage, layout.ranks, self.spot
 
     def summary(self) -> dict[str, Any]:
         """For the plan file."""
@@ -70,7 +71,7 @@ class Candidate:
             **{name: layout[name] for name in names},
             "zeropp": bool(self.layout.secondary),
             "accumulation": self.accumulation,
-            "memory_bytes": {**self.memory.parts(), "device": self.memory.device},
+            "memory_bytes": {**self.memory.parts(), "device": self.memory.device, "on_host": self.memory.on_host},
             "step_seconds": self.step.parts(),
             "hours": self.hours,
             "usd": self.usd,
@@ -100,6 +101,9 @@ def choose(model: ModelFacts, table: PriceTable, samples: int | None, settings: 
     faults: dict[str, None] = {}
     found: list[Candidate] = []
     for offer in offers:
+        if missing := _missing_price(offer, table, settings):
+            faults[missing] = None
+            continue
         for nodes in _node_counts(offer, samples, settings, faults):
             found += _ways(model, table, offer, nodes, settings, faults)
     kept = [candidate for candidate in found if _within(candidate, settings)]
@@ -109,27 +113,39 @@ def choose(model: ModelFacts, table: PriceTable, samples: int | None, settings: 
     return Choice(ranked[0], tuple(_runners_up(ranked, settings)), tuple(faults), len(found))
 
 
-def _node_counts(offer: Offer, samples: int | None, settings: PlanSettings, faults: dict[str, None]) -> Iterator[int]:
-    """How many nodes of an offer can share the batch."""
+def _missing_price(offer: Offer, table: PriceTable, settings: PlanSettings) -> str | None:
+    """What the price table does not say of an offer, without which its cost is not known."""
+    if settings.spot == "only" and offer.spot_usd_per_gpu_hour is None:
+        return f"{offer.instance} at {offer.place}: no spot price in the price table"
+    if transfer_usd(offer, table, settings) is None:
+        return f"{offer.instance} at {offer.place}: no price in the price table for data that leaves {settings.data_at}"
+    return None
+
+
+def _node_counts(offer: Offer, samples: int | None, settings: PlanSettings, faults: dict[str, None]) -> list[int]:
+    """How many nodes of an offer can share the batch; where none can, why is among the faults."""
+    wanted = settings.nodes or (-(-settings.gpus // offer.gpus) if settings.gpus else None)
+    most = max(1, min(settings.most_gpus // offer.gpus, offer.most_nodes))
+    counts = range(1, most + 1) if wanted is None else [wanted]
+    wrong = {nodes: _count_fault(offer, nodes, samples, settings) for nodes in counts}
+    found = [nodes for nodes, fault in wrong.items() if fault is None]
+    if not found:
+        faults[f"{counts[0]} x {offer.instance} at {offer.place}: {wrong[counts[0]]}"] = None
+    return found
+
+
+def _count_fault(offer: Offer, nodes: int, samples: int | None, settings: PlanSettings) -> str | None:
+    """Why so many nodes cannot be."""
+    ranks = nodes * offer.gpus
     most = max(settings.most_gpus, settings.gpus or 0)
-    wanted = settings.nodes or (settings.gpus // offer.gpus if settings.gpus else None)
-    counts = [wanted] if wanted is not None else [2**n for n in range(12)]
-    for nodes in counts:
-        ranks = nodes * offer.gpus
-        where = f"{nodes} x {offer.instance} at {offer.place}"
-        if ranks > most:
-            continue
-        if settings.gpus is not None and ranks != settings.gpus:
-            faults[f"{where}: {ranks} GPUs, not {settings.gpus}"] = None
-        elif nodes > offer.most_nodes:
-            if wanted is not None:
-                faults[f"{where}: no network between its nodes in the price table"] = None
-        elif samples is not None and ranks > samples:
-            faults[f"{where}: more ranks than the {samples} samples"] = None
-        elif settings.global_batch % ranks:
-            faults[f"{where}: global_batch {settings.global_batch} is not divisible by {ranks} ranks"] = None
-        else:
-            yield nodes
+    faults = {
+        f"{ranks} GPUs, not {settings.gpus}": settings.gpus not in (None, ranks),
+        f"{ranks} GPUs, above most_gpus {most}": ranks > most,
+        "no network between its nodes in the price table": nodes > offer.most_nodes,
+        f"more ranks than the {samples} samples": samples is not None and ranks > samples,
+        f"global_batch {settings.global_batch} is not divisible by {ranks} ranks": settings.global_batch % ranks != 0,
+    }
+    return next((fault for fault, holds in faults.items() if holds), None)
 
 
 def _ways(
@@ -139,7 +155,8 @@ def _ways(
     gpu, ranks = table.gpus[offer.gpu], nodes * offer.gpus
     for stage in settings.stages:
         for offload in settings.offloads:
-            if not _can_offload(stage, offload, offer):
+            if fault := _offload_fault(stage, offload, offer):
+                faults[fault] = None
                 continue
             for checkpointing in (False, True):
                 plain = Layout(stage, ranks, 1, checkpointing, offload, settings.precision)
@@ -147,28 +164,30 @@ def _ways(
                 for layout in (plain, replace(plain, secondary=offer.gpus)) if quantized else (plain,):
                     fitting = _largest_fitting(model, layout, gpu, offer, settings)
                     if fitting is None:
-                        faults[_too_large(model, layout, gpu, offer)] = None
+                        faults[_too_large(model, layout, gpu, offer, settings)] = None
                         continue
                     yield from _priced(model, *fitting, gpu, offer, nodes, table, settings)
 
 
-def _can_offload(stage: int, offload: str, offer: Offer) -> bool:
-    """Stage 0 offloads nothing, parameters only stage 3; and the host's memory has to be known."""
-    if offload == "none":
-        return True
-    return stage > 0 and offer.host_gib is not None and (offload == "optimizer" or stage == 3)
+def _offload_fault(stage: int, offload: str, offer: Offer) -> str | None:
+    """Why a stage does not offload so, or an offer not at all."""
+    needed = {"none": 0, "optimizer": 1, "all": 3}[offload]
+    if stage < needed:
+        return f"stage {stage}, offload {offload}: needs stage {needed} or above"
+    if offload != "none" and offer.host_gib is None:
+        return f"{offer.instance} at {offer.place}: its memory is not in the price table, so nothing is offloaded there"
+    return None
 
 
 def _largest_fitting(
     model: ModelFacts, layout: Layout, gpu: Gpu, offer: Offer, settings: PlanSettings
 ) -> tuple[Layout, Memory] | None:
-    room = (gpu.memory_gib * (1 - settings.memory_margin) - settings.reserved_gib) * GIB
-    host = HOST_SHARE * (offer.host_gib or 0) * GIB / min(offer.gpus, layout.ranks)
+    room, host = _room(gpu, settings), _host_room(offer, layout)
     own = settings.global_batch // layout.ranks
     for micro_batch in _divisors(own):
         tried = replace(layout, micro_batch=micro_batch, accumulates=micro_batch < own)
         memory = _predicted(model, tried)
-        if memory.device <= room and memory.host <= host:
+        if memory.device <= room and (offer.host_gib is None or memory.on_host <= host):
             return tried, memory
     return None
 
@@ -184,12 +203,27 @@ def _divisors(number: int) -> tuple[int, ...]:
     return tuple(divisor for divisor in range(number, 0, -1) if number % divisor == 0)
 
 
-def _too_large(model: ModelFacts, layout: Layout, gpu: Gpu, offer: Offer) -> str:
+def _room(gpu: Gpu, settings: PlanSettings) -> float:
+    """Bytes of a GPU that a rank may take."""
+    return (gpu.memory_gib * (1 - settings.memory_margin) - settings.reserved_gib) * GIB
+
+
+def _host_room(offer: Offer, layout: Layout) -> float:
+    """Bytes of a node's memory that a rank may take; 0 where it is not known."""
+    return HOST_SHARE * (offer.host_gib or 0) * GIB / min(offer.gpus, layout.ranks)
+
+
+def _too_large(model: ModelFacts, layout: Layout, gpu: Gpu, offer: Offer, settings: PlanSettings) -> str:
     need = predict(model, layout)
+    host = (
+        f", and {need.on_host / GIB:.1f} GiB of the host where it may take {_host_room(offer, layout) / GIB:.1f}"
+        if offer.host_gib
+        else ""
+    )
     return (
         f"{layout.ranks} x {offer.gpu}, stage {layout.stage}, offload {layout.offload}, checkpointing "
-        f"{'on' if layout.checkpointing else 'off'}: one sample a rank needs {need.device / GIB:.1f} GiB of the "
-        f"{gpu.memory_gib:g} of a GPU" + (f" and {need.host / GIB:.1f} GiB of the host" if need.host else "")
+        f"{'on' if layout.checkpointing else 'off'}: one sample a rank needs {need.device / GIB:.1f} GiB of a GPU's "
+        f"{gpu.memory_gib:g} where it may take {_room(gpu, settings) / GIB:.1f} (memory_margin, reserved_gib){host}"
     )
 
 
@@ -206,12 +240,11 @@ def _priced(
     """On demand and as spot, as far as there is a price."""
     accumulation = settings.global_batch // (layout.ranks * layout.micro_batch)
     took = step(model, layout, gpu, offer, accumulation, settings)
-    rates = {False: offer.usd_per_gpu_hour, True: offer.spot_usd_per_gpu_hour}
     wanted = {"either": (False, True), "never": (False,), "only": (True,)}[settings.spot]
-    moved = transfer_usd(offer, table, settings)
+    moved = transfer_usd(offer, table, settings) or 0.0
     for spot in wanted:
-        rate = rates[spot]
-        if rate is None or moved is None:
+        rate = offer.rate(spot=spot)
+        if rate is None:
             continue
         hours = settings.steps * took.seconds / 3600 / (1 - settings.spot_lost if spot else 1)
         power = hours * layout.ranks * gpu.watts / 1000
@@ -235,7 +268,7 @@ def _within(candidate: Candidate, settings: PlanSettings) -> bool:
 
 def _order(candidate: Candidate, settings: PlanSettings) -> tuple[object, ...]:
     """What is least first; differences below a thousandth do not count."""
-    usd, hours = float(f"{candidate.usd:.3g}"), float(f"{candidate.hours:.3g}")
+    usd, hours = float(f"{candidate.usd:.4g}"), float(f"{candidate.hours:.4g}")
     first = (usd, hours) if settings.aim == "cost" else (hours, usd)
     return (*first, candidate.simplicity)
 

@@ -32,8 +32,8 @@ class Layout:
         bucket: reduce_bucket_size, in numbers.
         overlap: Whether gradients are exchanged while others are computed (stages 1 and 2: a second bucket).
         accumulates: Whether a step has several micro-batches.
-        secondary: ZeRO++: GPUs of a node that share a second copy of the weights (hpZ), with what is sent between nodes
-            quantized (qwZ, qgZ); 0 without. Stage 3.
+        secondary: ZeRO++: GPUs of a node that share a second copy of the weights (hpZ), with gradients that are sent
+            between nodes quantized (qgZ); 0 without. Stage 3.
     """
 
     stage: int
@@ -58,7 +58,7 @@ class Memory:
     """Bytes on a rank's device by part at the highest moment, and on its host.
 
     `buffers` are those for exchange and gathered parameters; `workspace` is what the optimizer's step needs beyond
-    the others' bytes.
+    the others' bytes; `host` is what is offloaded, `saving` the copy there from which a checkpoint is written.
     """
 
     parameters: int
@@ -69,11 +69,17 @@ class Memory:
     buffers: int
     workspace: int
     host: int
+    saving: int
 
     @property
     def device(self) -> int:
         """All parts on the device."""
-        return sum(size for name, size in self.parts().items() if name != "host")
+        return sum(size for name, size in self.parts().items() if name not in ("host", "saving"))
+
+    @property
+    def on_host(self) -> int:
+        """All parts in the host's memory."""
+        return self.host + self.saving
 
     def parts(self) -> dict[str, int]:
         """By name."""
@@ -86,13 +92,18 @@ def predict(model: ModelFacts, layout: Layout) -> Memory:
     optimizer, ema = _optimizer(model, layout, share), MASTER * _owned(model, layout, share)
     parameters = layout.width * (share if layout.stage == 3 else model.parameters)
     highest = max(_moments(model, layout, share), key=lambda moment: moment.bytes)
-    gradients, host = highest.gradients, 0
+    host, saving = 0, 4 * MASTER * share  # weights, two moments and average: each number is one rank's to save
     if layout.offload != "none":
-        waiting = _gradients(model, layout, share) + MASTER * share
-        host, optimizer, ema, gradients = optimizer + ema + waiting, 0, 0, 0
+        host, optimizer, ema = optimizer + ema + _waiting_on_host(layout, share), 0, 0
     if layout.offload == "all":
         host, parameters = host + parameters, 0
-    return Memory(parameters, gradients, optimizer, ema, highest.activations, highest.buffers, highest.workspace, host)
+    return Memory(parameters, optimizer=optimizer, ema=ema, host=host, saving=saving, **asdict(highest))
+
+
+def _waiting_on_host(layout: Layout, share: int) -> int:
+    """Gradients in fp32 and as they came; stage 2 has what it accumulated apart."""
+    copies = 2 if layout.stage == 2 and layout.accumulates else 1
+    return (MASTER + copies * layout.width) * share
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ def _moments(model: ModelFacts, layout: Layout, share: int) -> tuple[_Moment, ..
     Stage 3 has a buffer for gradients that stands; elsewhere they are there during a forward pass only where others
     were accumulated before, and stages 1 and 2 drop them as soon as they are in fp32.
     """
-    gradients = 0 if layout.offload != "none" else _gradients(model, layout, share)
+    gradients = _gradients(model, layout, share)
     before = gradients if _waits_early(model, layout) else 0
     standing, forward, exchange = _buffers(model, layout)
     activations = model.activations(checkpointing=layout.checkpointing).at(layout.micro_batch)
@@ -147,9 +158,13 @@ def _optimizer(model: ModelFacts, layout: Layout, share: int) -> int:
 
 
 def _gradients(model: ModelFacts, layout: Layout, share: int) -> int:
-    """Those that wait for the step: whole up to stage 1, a rank's share above, and where they go to the host."""
-    whole = layout.stage < 2 and layout.offload == "none"
-    return layout.width * (model.parameters if whole else share)
+    """Those that wait for the step: whole up to stage 1, a rank's share above, which is the host's with offloading.
+
+    Stage 1 reduces them only in a step's last backward pass, and where that does not overlap, after it.
+    """
+    if layout.offload != "none" and (layout.stage > 1 or (layout.overlap and not layout.accumulates)):
+        return 0
+    return layout.width * (model.parameters if layout.stage < 2 else share)
 
 
 def _buffers(model: ModelFacts, layout: Layout) -> tuple[int, int, int]:

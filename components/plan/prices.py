@@ -49,6 +49,10 @@ class Offer(Settings):
     egress_usd_per_gb: float | None = Field(None, ge=0, description="for data that leaves the place, USD per GB")
     source: Source = Field(description="where the price is from")
 
+    def rate(self, *, spot: bool) -> float | None:
+        """USD for a GPU and hour; None where it is not to be had so."""
+        return self.spot_usd_per_gpu_hour if spot else self.usd_per_gpu_hour
+
     @property
     def most_nodes(self) -> int:
         """Nodes that can work together."""

@@ -45,7 +45,7 @@ class ModelFacts:
         parameters: Numbers to be trained.
         largest_block: Numbers in the largest part that ZeRO-3 gathers at once.
         latent_side: Height and width of the latents.
-        sample_bytes: Latents and text of one sample, as encode stores them (fp16).
+        sample_bytes: Latents and text of one sample, as encode stores them by default (fp32).
         plain: A step without gradient checkpointing.
         checkpointed: A step with it.
     """
@@ -125,7 +125,7 @@ def profile(config: dict[str, Any], side: int, tokens: int, precision: str) -> M
         parameters=sum(parameter.numel() for parameter in unet.parameters()),
         largest_block=_largest_block(unet),
         latent_side=side,
-        sample_bytes=2 * (unet.config.in_channels * side**2 + tokens * width),
+        sample_bytes=BYTES["fp32"] * (unet.config.in_channels * side**2 + tokens * width),
         plain=plain,
         checkpointed=_step(unet, side, tokens, shapes),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from platen.components.plan.choice import GIB, Candidate, Choice
-from platen.components.plan.memory import Layout
+from platen.components.plan.memory import MASTER, Layout
 from platen.components.plan.prices import Gpu, PriceTable
 from platen.components.plan.profile import ModelFacts
 from platen.components.plan.settings import PlanSettings
@@ -16,6 +17,9 @@ BANDS = {
     "time": "-10 % to +18 % of six published rates of one model on 8 to 128 A100s; not checked on other GPUs",
     "cost": "as time, with prices of the dates in the table",
 }
+PROCESS_GIB = 4.0  # of the host's memory that a rank takes for libraries and CUDA's context
+WHOLE = 2 * MASTER  # bytes a number that the node of rank 0 takes for the base model's weights, and for the export
+THREADS = 8  # a rank, where the host updates what is offloaded
 COLUMNS = ("", "place", "instance", "nodes", "spot", "ZeRO", "micro x rounds", "checkpt.", "GiB", "MFU", "hours", "USD")
 
 
@@ -31,11 +35,11 @@ def plan_json(choice: Choice, model: ModelFacts, table: PriceTable, settings: Pl
         "looked_at": choice.looked_at,
         "prices": {"oldest": table.oldest.isoformat(), "source": choice.best.offer.source.model_dump(mode="json")},
         "error_band": BANDS,
-        "train": train_section(choice.best, table.gpus[choice.best.offer.gpu], settings),
+        "train": train_section(choice.best, table.gpus[choice.best.offer.gpu], model, settings),
     }
 
 
-def train_section(best: Candidate, gpu: Gpu, settings: PlanSettings) -> dict[str, Any]:
+def train_section(best: Candidate, gpu: Gpu, model: ModelFacts, settings: PlanSettings) -> dict[str, Any]:
     """The fields of `train` that a plan decides, and for which hardware; a job only where one machine is not enough."""
     section: dict[str, Any] = {
         "steps": settings.steps,
@@ -50,11 +54,23 @@ def train_section(best: Candidate, gpu: Gpu, settings: PlanSettings) -> dict[str
             "memory_gib": gpu.memory_gib,
             "gpus_per_node": best.offer.gpus,
             "nodes": best.nodes,
+            "host_gib": host_gib(best, model),
         },
+        "measure": {"usd_per_gpu_hour": best.offer.rate(spot=best.spot)},
     }
+    if best.layout.offload != "none":
+        section["threads"] = THREADS
     if best.nodes > 1:
-        section["job"] = {"nodes": best.nodes, "processes_per_node": best.offer.gpus, "gpu": "nvidia.com/gpu"}
+        memory = f"{section['planned_for']['host_gib']}Gi"
+        job = {"nodes": best.nodes, "processes_per_node": best.offer.gpus, "gpu": "nvidia.com/gpu", "memory": memory}
+        section["job"] = job
     return section
+
+
+def host_gib(best: Candidate, model: ModelFacts) -> int:
+    """GiB of a node's memory that its ranks take, /dev/shm included; the processes' own part is an estimate."""
+    ranks = min(best.offer.gpus, best.layout.ranks)
+    return math.ceil((ranks * best.memory.on_host + WHOLE * model.parameters) / GIB + ranks * PROCESS_GIB + 1)
 
 
 def zero_section(layout: Layout) -> dict[str, Any]:
@@ -65,8 +81,7 @@ def zero_section(layout: Layout) -> dict[str, Any]:
     if layout.offload == "all":
         section["offload_parameters"] = "cpu"
     if layout.secondary:
-        quantized = {"quantized_weights": True, "quantized_gradients": True}
-        section |= {"secondary_partition": layout.secondary, **quantized}
+        section |= {"secondary_partition": layout.secondary, "quantized_gradients": True}
     return section
 
 
@@ -77,7 +92,8 @@ def table_text(choice: Choice, table: PriceTable) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += ["", *(f"{number}: {why}" for number, (_, why) in enumerate(choice.runners_up, 1))]
-    return "\n".join([*lines, "", *_parts(choice.best), _prices(choice.best, table)])
+    bands = [f"error of {name}: {band}" for name, band in BANDS.items()]
+    return "\n".join([*lines, "", *_parts(choice.best), _prices(choice.best, table), "", *bands])
 
 
 def _row(number: int, way: Candidate) -> tuple[str, ...]:

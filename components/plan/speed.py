@@ -10,13 +10,18 @@ from platen.components.plan.profile import ModelFacts
 from platen.components.plan.settings import PlanSettings
 
 GIGA = 1e9
-QUANTIZED = 0.25  # of what stage 3 sends between nodes is left with ZeRO++: 0.75 M for 3 M (DeepSpeed's ZeRO++ blog)
-ADAM_BYTES = 7 * MASTER  # that an update of a number moves in the host's memory: 3 read, 3 written, the gradient
+# Of what stage 3 sends between nodes is left with hpZ and qgZ: M + 0 + M/4 for 3 M (DeepSpeed's ZeRO++ blog).
+QUANTIZED = 1.25 / 3
+# Bytes that an update of a number moves in the host's memory: AdamW reads 4, writes 3; the average reads 2, writes 1.
+UPDATE_BYTES = 10 * MASTER
 
 
 @dataclass(frozen=True)
 class Step:
-    """Seconds of a step by part, and the share of the GPUs' highest rate that the model itself gets (MFU)."""
+    """Seconds of a step by part, and the share of the GPUs' highest rate that the model itself gets (MFU).
+
+    `reading` is what is left of it when all else is done: train has the next batch read while it computes.
+    """
 
     compute: float
     communication: float
@@ -44,8 +49,9 @@ def step(model: ModelFacts, layout: Layout, gpu: Gpu, offer: Offer, rounds: int,
     hidden = min(communication, settings.overlap * compute)
     offload = _offload(model, layout, gpu, offer, rounds, settings)
     node = min(offer.gpus, layout.ranks)
-    reading = samples * node * model.sample_bytes / (settings.read_gb_s * GIGA)
-    whole = compute + communication - hidden + offload + reading
+    busy = compute + communication - hidden + offload
+    reading = max(0.0, samples * node * model.sample_bytes / (settings.read_gb_s * GIGA) - busy)
+    whole = busy + reading
     return Step(compute, communication, hidden, offload, reading, samples * model.plain.flops / (rate * whole))
 
 
@@ -70,12 +76,15 @@ def _exchange(sent: int, layout: Layout, gpu: Gpu, offer: Offer) -> float:
 
 
 def _offload(model: ModelFacts, layout: Layout, gpu: Gpu, offer: Offer, rounds: int, settings: PlanSettings) -> float:
-    """Gradients to the host, an update there, weights back; offloaded weights come for each pass too."""
+    """Gradients to the host, an update there, weights back; offloaded weights come for each pass too.
+
+    Above stage 1 what was accumulated comes to the device and goes back at every micro-batch after the first.
+    """
     if layout.offload == "none":
         return 0.0
     share = model.parameters / layout.ranks
-    moved = 2 * layout.width * share
-    if layout.offload == "all":
-        moved += 2 * rounds * layout.width * share
-    update = ADAM_BYTES * share * min(offer.gpus, layout.ranks) / (settings.host_memory_gb_s * GIGA)
+    gradients = 2 * rounds - 1 if layout.stage > 1 else 1
+    passes = 2 * rounds if layout.offload == "all" else 0
+    moved = (gradients + 1 + passes) * layout.width * share
+    update = UPDATE_BYTES * share * min(offer.gpus, layout.ranks) / (settings.host_memory_gb_s * GIGA)
     return moved / (gpu.host_gb_s * GIGA) + update

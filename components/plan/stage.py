@@ -83,7 +83,10 @@ def read_subject(settings: PlanSettings, inputs: Inputs) -> Subject:
 
 
 def check_batch(settings: PlanSettings, samples: int | None) -> None:
-    """Raise SettingsError for a number of GPUs or nodes that cannot work, before anything is computed."""
+    """Raise SettingsError for a batch or a number of GPUs that cannot work, before anything is computed."""
+    if samples is not None and settings.global_batch > samples:
+        problem = f"{settings.global_batch}, with {samples} samples: one would be in a batch twice"
+        raise SettingsError("plan.global_batch", problem, f"at most {samples}")
     if settings.gpus is None:
         return
     if settings.global_batch % settings.gpus:

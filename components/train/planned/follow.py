@@ -46,13 +46,16 @@ def _planned(section: dict[str, Any], settings: TrainSettings) -> dict[str, Any]
         return section
     made_for = section["planned_for"]
     job = {"nodes": made_for["nodes"], "processes_per_node": made_for["gpus_per_node"], "gpu": "nvidia.com/gpu"}
-    return {**section, "job": job}
+    return {**section, "job": {**job, "memory": f"{made_for['host_gib']}Gi"}}
 
 
 def _check_same(settings: TrainSettings, planned: Mapping[str, Any], plan: Folder) -> None:
     if settings.preset is not None:
         problem = f"{settings.preset}, and a plan is followed, which decides the same"
         raise SettingsError("train.preset", problem, "either of the two: no preset, or plan.use: false")
+    if settings.lora is not None:
+        problem = "set, and a plan is followed, which is for a training of all weights of the UNet"
+        raise SettingsError("train.lora", problem, "either of the two: lora null, or plan.use: false")
     for name in SAME:
         value = getattr(settings, name)
         if value != planned[name]:

@@ -14,6 +14,7 @@ class Hardware(Settings):
     memory_gib: float = Field(gt=0, description="memory of a GPU in GiB")
     gpus_per_node: int = Field(ge=1, description="GPUs a node, one a rank")
     nodes: int = Field(ge=1, description="nodes")
+    host_gib: int = Field(0, ge=0, description="memory of a node that its ranks take, in GiB; 0: not known")
 
     @property
     def ranks(self) -> int:

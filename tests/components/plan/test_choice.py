@@ -83,15 +83,49 @@ def test_own_machines_are_chosen_only_by_name(large: ModelFacts, table: PriceTab
         ({"places": ("moon/1",)}, r"plan.places: 'moon/1' is not in the price table. Accepted: aws/us-east-1, "),
         ({"gpu": "H200-141GB", "places": ("lambda/any",)}, r"has no H200-141GB at lambda/any. Accepted: "),
         ({"data_at": "moon/1"}, r"plan.data_at 'moon/1': accepted: aws"),
-        ({"gpus": 12, "global_batch": 12}, r"8 GPUs, not 12"),
+        ({"gpus": 12, "global_batch": 12}, r"16 GPUs, not 12"),
         ({"nodes": 4, "places": ("lambda/any",)}, r"no network between its nodes"),
+        ({"nodes": 16, "gpu": "H200-141GB"}, r"128 GPUs, above most_gpus 64"),
+        ({"spot": "only", "places": ("aws/us-east-1",)}, r"at aws/us-east-1: no spot price in the price table"),
+        ({"data_at": "runpod/secure", "data_gb": 10, "places": ("lambda/any",)}, r"no price .* leaves runpod/secure"),
+        ({"stages": (0,), "offloads": ("optimizer",)}, r"stage 0, offload optimizer: needs stage 1 or above"),
         ({"nodes": 2, "global_batch": 24, "gpu": "H100-80GB"}, r"global_batch 24 is not divisible by 16 ranks"),
     ],
-    ids=["gpu", "place", "gpu_at_place", "data_at", "gpus", "no_network", "batch"],
+    ids=[
+        "gpu",
+        "place",
+        "gpu_at_place",
+        "data_at",
+        "gpus",
+        "no_network",
+        "most_gpus",
+        "spot",
+        "data",
+        "offload",
+        "batch",
+    ],
 )
 def test_what_cannot_be_is_refused(large: ModelFacts, table: PriceTable, settings: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         choose(large, table, None, PlanSettings(**settings))
+
+
+def test_any_number_of_nodes_that_divides_the_batch_is_looked_at(large: ModelFacts, table: PriceTable) -> None:
+    settings = PlanSettings(global_batch=1536, aim="time", gpu="A100-40GB", places=("aws/us-east-1",), most_gpus=31)
+    assert choose(large, table, None, settings).best.nodes == 3
+
+
+def test_the_hosts_memory_has_to_hold_a_checkpoint_on_its_way(large: ModelFacts, table: PriceTable) -> None:
+    huge = replace(large, parameters=7_500_000_000)
+    small = {"gpu": "H100-80GB", "gpus": 1, "offloads": ("optimizer",), "places": ("gcp/us-central1",)}
+    with pytest.raises(InputError, match=r"GiB of the host where it may take 187\.2"):
+        choose(huge, table, None, PlanSettings(**small))
+
+
+def test_of_ways_that_are_alike_the_larger_micro_batch_is_taken(large: ModelFacts, table: PriceTable) -> None:
+    heavy = replace(large, parameters=6_000_000_000)
+    settings = PlanSettings(global_batch=256, gpus=8, gpu="A100-40GB", places=("aws/us-east-1",), offloads=("none",))
+    assert choose(heavy, table, None, settings).best.layout.micro_batch > 1
 
 
 def test_more_ranks_than_samples_are_refused(large: ModelFacts, table: PriceTable) -> None:

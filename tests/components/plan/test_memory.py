@@ -45,7 +45,15 @@ def test_checkpointing_and_a_smaller_batch_need_less(large: ModelFacts) -> None:
 
 def test_the_parts_are_the_whole(large: ModelFacts) -> None:
     memory = predict(large, LAYOUT)
-    assert memory.device == sum(memory.parts().values()) - memory.host
+    assert memory.device + memory.on_host == sum(memory.parts().values())
+    assert memory.saving == pytest.approx(16 * large.parameters / 8, rel=1e-6)
+
+
+def test_stage_1_keeps_whole_gradients_on_the_device_also_where_the_optimizer_is_offloaded(large: ModelFacts) -> None:
+    layout = replace(LAYOUT, stage=1, offload="optimizer")
+    assert predict(large, layout).gradients == 2 * large.parameters
+    assert predict(large, replace(layout, stage=2)).gradients == 0
+    assert predict(large, replace(layout, accumulates=False)).gradients == 0  # exchanged as they come
 
 
 @pytest.mark.parametrize(

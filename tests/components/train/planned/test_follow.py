@@ -13,7 +13,7 @@ from platen.errors import SettingsError
 from platen.stage import Folder
 from tests.components.train.small_run import commit
 
-NODE = {"gpu": "H100-80GB", "memory_gib": 80, "gpus_per_node": 8, "nodes": 1}
+NODE = {"gpu": "H100-80GB", "memory_gib": 80, "gpus_per_node": 8, "nodes": 1, "host_gib": 90}
 PLANNED: dict[str, Any] = {
     "steps": 10_000,
     "global_batch": 64,
@@ -54,6 +54,12 @@ def test_a_job_gets_the_plans_nodes_and_keeps_the_rest(tmp_path: Path) -> None:
     assert followed.job is not None
     assert (followed.job.nodes, followed.job.processes_per_node, followed.job.gpu) == (2, 8, "nvidia.com/gpu")
     assert followed.job.memory == "64Gi"
+    assert follow(TrainSettings.model_validate({"job": {}}), {"plan": two_nodes}).job.memory == "90Gi"
+
+
+def test_adapters_are_not_what_a_plan_is_for(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"train\.lora: set, and a plan is followed, .* lora null, or plan"):
+        follow(TrainSettings.model_validate({"lora": {}}), {"plan": plan(tmp_path)})
 
 
 def test_what_was_set_by_hand_stays_and_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
