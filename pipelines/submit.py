@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from platen.pipelines.package import Json, Package
 from platen.telemetry import log
 
 MARK = re.compile(r"(.*) ([0-9a-f]{16})")  # how a run is called: its name, and what it was ordered with
+MOMENT = 1.5  # seconds until whoever gives the same order at the same moment is seen: times are whole seconds
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
 
 
@@ -51,7 +53,10 @@ def submit(backend: Backend, order: Order) -> Submitted:
     parameters is taken that has not ended: what has ended may well be wanted again.
     """
     submitted = backend.patiently(lambda: _attempt(backend, order))
-    made = [] if submitted.found else [run.run_id for run in _runs(backend, order)]
+    if submitted.found:
+        return submitted
+    time.sleep(MOMENT)
+    made = [run.run_id for run in _runs(backend, order)]
     if submitted.id in made[1:]:  # the same order was given at the same moment: the first run stays
         _delete(backend, backend.client.runs.run_service_delete_run, submitted.id)
         return Submitted(made[0], found=True)
@@ -87,7 +92,7 @@ def _runs(backend: Backend, order: Order) -> list[Any]:
     )
     runs = [run for run in answer.runs or [] if _marked(run.display_name)[1] == order.mark]
     if order.key is None:
-        runs = [run for run in runs if run.state not in ENDED]
+        runs = [run for run in runs if run.state not in (*ENDED, "CANCELING")]
     return sorted(runs, key=lambda run: (run.created_at, run.run_id))
 
 

@@ -30,6 +30,10 @@ ANSWER_SECONDS, STREAM_SECONDS = 30.0, 300.0  # until an answer comes; until a l
 TRANSIENT = (429, 500, 502, 503, 504)
 
 
+class AwayError(ClusterError):
+    """The API server could not be reached, or could not answer, for PATIENCE seconds."""
+
+
 class RefusedError(ClusterError):
     """The API server answered with an error; `status` is its HTTP status."""
 
@@ -99,7 +103,7 @@ class Cluster:
 
         Raises:
             RefusedError: With its status and the server's words.
-            ClusterError: It could not be reached.
+            AwayError: It could not be reached.
         """
         until, pause = time.monotonic() + PATIENCE, 0.5
         while True:
@@ -107,9 +111,10 @@ class Cluster:
                 data = self._send(method, path, body, content, query or {}).data
                 answer: Object = json.loads(data) if data else {}
             except ClusterError as error:
-                passing = not isinstance(error, RefusedError) or error.status in TRANSIENT
-                if not passing or time.monotonic() + pause > until:
+                if isinstance(error, RefusedError) and error.status not in TRANSIENT:
                     raise
+                if time.monotonic() + pause > until:
+                    raise AwayError(str(error)) from error
                 log.warning("%s; trying again", error)
             else:
                 return answer
@@ -143,6 +148,8 @@ class Cluster:
             if patience == ANSWER_SECONDS:
                 answer.read(cache_content=True)
         except ApiException as error:
+            if not error.status:  # it did not get as far as an answer: TLS
+                raise ClusterError(f"Kubernetes cannot be reached ({method} {path}: {error.reason})") from error
             raise RefusedError(error.status, refusal(method, path, error.status, error.body)) from None
         except urllib3.exceptions.HTTPError as error:
             raise ClusterError(f"Kubernetes cannot be reached ({method} {path}: {type(error).__name__})") from error

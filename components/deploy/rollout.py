@@ -94,7 +94,9 @@ def is_overdue(seen: Object) -> bool:
 
 
 def fault_of(deployment: Deployment, pod: Object) -> str | None:
-    """Why a pod will not become ready, however long one waits; None where it may."""
+    """Why a pod will not become ready, however long one waits; None where it may, or is, whatever it went through."""
+    if is_ready(pod):
+        return None
     name = pod["metadata"]["name"]
     for status in [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]:
         waits = status["state"].get("waiting", {})

@@ -39,7 +39,7 @@ from tests.tiny_model import commit_tiny_model, write_tiny_model
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-CLIENTS, LOAD_SECONDS = 4, 420
+CLIENTS, LOAD_SECONDS = 4, 1500
 SCRIPT = Path(__file__).with_name("load.py")
 Released = tuple[Folder, dict[str, int]]  # a model, and the requests that were answered while it took over
 DEPLOY = """

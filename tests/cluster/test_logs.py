@@ -74,8 +74,8 @@ def test_every_line_comes_once_and_in_order(namespace: Cluster, writer: str, mon
     found: list[str] = []
     monkeypatch.setattr(tail.limit, "pass_on", found.append)
     tail.start()  # before there is a container: that is waited out
-    wait_until(lambda: has_started(namespace.get(path) or {"status": {}}), 60, "the pod did not start")
-    wait_until(lambda: has_ended(namespace.get(path) or {"status": {}}), 60, "the pod did not end")
+    wait_until(lambda: has_started(namespace.get(path) or {"status": {}}), otherwise="the pod did not start")
+    wait_until(lambda: has_ended(namespace.get(path) or {"status": {}}), otherwise="the pod did not end")
     tail.ended.set()
     tail.join(60)
     assert not tail.is_alive()

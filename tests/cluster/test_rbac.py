@@ -60,6 +60,7 @@ WATCH = [
     Call("GET", f"{CORE}/events"),
     Call("GET", f"{CORE}/resourcequotas"),
     Call("GET", "/apis/kueue.x-k8s.io/v1beta1/namespaces/{own}/workloads"),
+    Call("GET", "/apis/argoproj.io/v1alpha1/namespaces/{own}/workflows/none"),
 ]
 RELEASE = [
     Call("GET", f"{APPS}/platen-serve"),
@@ -183,9 +184,9 @@ def refused(found: dict[str, int]) -> set[str]:
 
 def test_the_pipeline_can_run_jobs_and_release_a_model(namespaces: Namespaces) -> None:
     found = answers(namespaces, "pipeline-runner", PIPELINE)
-    assert set(found.values()) <= {200, 404}, found  # 404: allowed, but there is none (Kueue, the pod `none`)
+    assert set(found.values()) <= {200, 404}, found  # 404: allowed, but there is none (Kueue, Argo, the pod `none`)
     missing = {call.rpartition("/namespaces/")[2].partition("/")[2] for call in found if found[call] == 404}
-    assert missing == {"pods/none", "pods/none/log", "workloads"}
+    assert missing == {"pods/none", "pods/none/log", "workloads", "workflows/none"}
 
 
 def test_the_reaper_can_list_and_delete_jobs(namespaces: Namespaces) -> None:
@@ -215,7 +216,8 @@ def test_everything_else_is_refused(namespaces: Namespaces, account: str, calls:
     [
         (
             "pipeline-runner",
-            {"deployments", "events", "pods", "pods/log", "pytorchjobs", "resourcequotas", "services", "workloads"},
+            {"deployments", "events", "pods", "pods/log", "pytorchjobs", "resourcequotas", "services"}
+            | {"workflows", "workloads"},
         ),
         ("platen-reap", {"pytorchjobs"}),
         ("platen-serve", set()),

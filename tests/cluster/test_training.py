@@ -10,10 +10,11 @@ import pytest
 
 from platen.cluster import APPLY, Cluster
 from platen.components.train.kubernetes.launch import Launcher
-from platen.components.train.kubernetes.own_pod import own_workflow
-from platen.components.train.kubernetes.pods import condition, has_started
+from platen.components.train.kubernetes.own_pod import is_cancelled, own_workflow
+from platen.components.train.kubernetes.pods import condition, has_ended, has_started
 from platen.components.train.kubernetes.pytorchjob import (
     ATTEMPT,
+    TOLD,
     chosen_image,
     job_body,
     jobs_path,
@@ -28,11 +29,25 @@ from tests.cluster.namespaces import new_namespace
 from tests.cluster.training import KILL_THE_RANK, SMALL, Site, Training, grant, quota
 from tests.cluster.waiting import wait_until
 from tests.components.train.every_setting import EVERYTHING, TASK
-from tests.components.train.small_run import commit, write_base, write_encoded
+from tests.components.train.small_run import commit, settings, write_base, write_encoded
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 Start = Callable[..., Training]
+ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+WORKFLOW_KIND = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "workflows.argoproj.io"},
+    "spec": {
+        "group": "argoproj.io",
+        "scope": "Namespaced",
+        "names": {"kind": "Workflow", "plural": "workflows"},
+        "versions": [
+            {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": ANYTHING}},
+        ],
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -137,12 +152,14 @@ def test_the_restart_budget_ends(training: Start) -> None:
     spent = training(job={"restarts": 0})
     step = spent.step()
     step.wait_for("started the job")
-    wait_until(lambda: any(map(has_started, spent.pods())), 60, "no pod ran")
+    wait_until(lambda: any(map(has_started, spent.pods())), otherwise="no pod ran")
     (pod,) = [pod["metadata"]["name"] for pod in spent.pods() if has_started(pod)][:1]
     spent.site.cluster.delete(f"{pods_path(spent.site.cluster)}/{pod}")
     assert step.ended() == 1
     assert step.said("training failed: pod ") and step.said("all 0 restarts (train.job.restarts) were used")
-    assert "platen.dev/told-at" in (spent.job() or {})["metadata"]["annotations"]
+    job = spent.job()
+    assert job is None or (condition(job, "Failed") and TOLD in job["metadata"]["annotations"])
+    wait_until(lambda: all(map(has_ended, spent.pods())), otherwise="a pod trains on, and nobody follows it")
 
 
 def test_a_step_that_was_killed_finds_its_job_again(training: Start) -> None:
@@ -156,6 +173,19 @@ def test_a_step_that_was_killed_finds_its_job_again(training: Start) -> None:
     assert second.said("following the job") and not second.said("started the job")
     assert [found["metadata"]["uid"] for found in followed.jobs()] == [job["metadata"]["uid"]]
     assert followed.observed()["attempts"] == 1
+
+
+def test_settings_with_other_nodes_take_the_job_over_at_its_checkpoint(training: Start, undisturbed: Training) -> None:
+    changed = training(steps=40, checkpoints={"every": 100})
+    first = changed.step()
+    first.wait_for("step 12 of 40")
+    first.kill()
+    changed.settings = settings(steps=40, checkpoints={"every": 100}, ranks=1, job={**SMALL, "nodes": 1})
+    second = changed.step()
+    assert second.ended() == 0, second.log.read_text()
+    assert second.said("has 2 pods of 1 processes, wanted are 1 of 1; it is stopped")
+    assert second.said("resumed after step") and not second.said("resumed after step 0")
+    assert changed.losses() == pytest.approx(undisturbed.losses(), rel=1e-4)
 
 
 @pytest.mark.parametrize("signalled", [True, False], ids=["drained", "lost with its node"])
@@ -203,10 +233,11 @@ def test_a_job_that_nobody_follows_is_reaped(training: Start) -> None:
     step = left.step()
     step.wait_for("started the job")
     assert reap(left.site.cluster, older_than=300) == []
+    assert reap(left.site.cluster, older_than=0, settle=20) == [], "its step was there to leave a sign"
     step.kill()
     time.sleep(2)
-    assert left.name in reap(left.site.cluster, older_than=1)
-    wait_until(lambda: not left.all_pods(), 60, "pods outlived their job")
+    wait_until(lambda: left.name in reap(left.site.cluster, older_than=1, settle=1), otherwise="it was not reaped")
+    wait_until(lambda: not left.all_pods(), otherwise="pods outlived their job")
     assert left.job() is None
 
 
@@ -224,7 +255,7 @@ def test_the_users_error_is_told_once_and_never_tried_again(training: Start, cha
     first = wrong.step()
     first.wait_for("started the job")
     first.kill()
-    wait_until(lambda: condition(wrong.job() or {}, "Failed"), 60, "the job did not fail")
+    wait_until(lambda: condition(wrong.job() or {}, "Failed"), otherwise="the job did not fail")
     for attempt in (1, 2):  # the one that nobody was told of, then a new one
         step = wrong.step()
         assert step.ended() == 2, step.log.read_text()
@@ -235,11 +266,11 @@ def test_the_users_error_is_told_once_and_never_tried_again(training: Start, cha
 
 def test_pods_that_fit_nowhere_say_so(training: Start) -> None:
     greedy = training(
-        ranks=198, global_batch=396, job={"gpu": "nvidia.com/gpu", "processes_per_node": 99, "schedule_seconds": 5}
+        ranks=198, global_batch=396, job={"gpu": "nvidia.com/gpu", "processes_per_node": 99, "schedule_seconds": 20}
     )
     step = greedy.step()
     assert step.ended() == 1
-    assert step.said("training did not start: after 5 s (train.job.schedule_seconds) 0 of 2 pods ran")
+    assert step.said("training did not start: after 20 s (train.job.schedule_seconds) 0 of 2 pods ran")
     assert step.said("Insufficient nvidia.com/gpu")
     assert greedy.job() is None
 
@@ -263,7 +294,7 @@ def test_a_quota_without_room_is_named_before_the_job_is_made(training: Start, s
 def test_pods_that_a_quota_refuses_say_so(training: Start, site: Site) -> None:
     """Where the quota came into force after preflight."""
     refused = training()
-    launcher = bare_launcher(refused, {"schedule_seconds": 3})
+    launcher = bare_launcher(refused, {"schedule_seconds": 15})
     with quota(site.cluster, pods="0"):
         job = launcher.start()
         with pytest.raises(ClusterError, match=r"0 of 2 pods ran\. .*exceeded quota: small"):
@@ -283,7 +314,7 @@ def test_pods_that_do_not_end_are_named(training: Start, site: Site) -> None:
     launcher = bare_launcher(training(), {"nodes": 1, "grace_seconds": 1})
     job = launcher.start()
     pod = f"{pods_path(site.cluster)}/{launcher.task.name}-master-0"
-    wait_until(lambda: site.cluster.get(pod), 30, "no pod was made")
+    wait_until(lambda: site.cluster.get(pod), otherwise="no pod was made")
     site.cluster.merge(pod, {"metadata": {"finalizers": ["platen.dev/lost"]}})
     try:
         with pytest.raises(ClusterError, match=f"the pods {launcher.task.name}-master-0 of .* do not end"):
@@ -318,11 +349,46 @@ def test_a_job_belongs_to_the_workflow_of_its_step(site: Site, monkeypatch: pyte
     assert own_workflow(site.cluster) == []
 
 
+@pytest.fixture(scope="module")
+def workflows(site: Site) -> Iterator[str]:
+    """Where Argo's Workflows are; a cluster without Argo gets the kind for the test alone."""
+    kinds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    path = f"/apis/argoproj.io/v1alpha1/namespaces/{site.cluster.namespace}/workflows"
+    is_new = site.cluster.get(f"{kinds}/workflows.argoproj.io") is None
+    if is_new:
+        site.cluster.create(kinds, WORKFLOW_KIND)
+        wait_until(lambda: site.cluster.get(path))
+    yield path
+    if is_new:
+        site.cluster.delete(f"{kinds}/workflows.argoproj.io")
+
+
+@pytest.mark.parametrize(
+    ("spec", "cancelled"),
+    [
+        ({}, False),
+        ({"activeDeadlineSeconds": 600}, False),
+        ({"activeDeadlineSeconds": 0}, True),
+        ({"shutdown": "Stop"}, True),
+    ],
+    ids=["running", "with a deadline", "as Kubeflow Pipelines ends it", "as Argo ends it"],
+)
+def test_a_run_that_was_cancelled_is_told_from_one_whose_node_shuts_down(
+    site: Site, workflows: str, spec: dict[str, Any], *, cancelled: bool
+) -> None:
+    name = f"run-{len(site.cluster.items(workflows))}"
+    site.cluster.create(
+        workflows, {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name}, "spec": spec}
+    )
+    assert is_cancelled(site.cluster, name) == cancelled
+    assert is_cancelled(site.cluster, "deleted")
+
+
 def test_the_time_limit_stops_training_at_a_checkpoint(training: Start) -> None:
-    endless = training(steps=5000, checkpoints={"every": 5000}, job={"max_seconds": 30})
+    endless = training(steps=5000, checkpoints={"every": 5000}, job={"max_seconds": 90})
     step = endless.step()
     assert step.ended() == 2
-    assert step.said("train.job.max_seconds: training was stopped after 30 s, with a checkpoint of step")
+    assert step.said("train.job.max_seconds: training was stopped after 90 s, with a checkpoint of step")
     assert endless.checkpoints() and not step.said("checkpoint of step 0")
     assert (endless.job(), endless.all_pods()) == (None, [])
 

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from platen.cluster import Cluster, Object, RefusedError, connect
-from platen.components.train.job import OUT_OF_TIME, absolute, clear_error, read_error
+from platen.cluster import AwayError, Cluster, Object, RefusedError, connect
+from platen.components.train.job import OUT_OF_TIME, STOPPED, absolute, clear_error, read_error
 from platen.components.train.kubernetes.attempts import Attempts, Restart, is_finished, load, newest_step
 from platen.components.train.kubernetes.follow import Logs
 from platen.components.train.kubernetes.own_pod import is_taken_away, own_workflow
@@ -47,6 +47,7 @@ from platen.components.train.kubernetes.pytorchjob import (
     TOLD,
     job_body,
     jobs_path,
+    node_count,
     pods_path,
     training,
 )
@@ -59,6 +60,7 @@ from platen.stage import Place
 from platen.telemetry import log
 
 POLL = 1.0  # seconds between two looks at the job
+OUTAGE = 3600.0  # seconds for which the API server may be away while a job is followed: training goes on meanwhile
 BEAT = 15.0  # seconds between two notes that somebody follows it
 CANCEL = 50.0  # seconds that pods have to be gone after a cancel, then they are killed
 KILLED = 10.0  # seconds that killed pods have
@@ -165,13 +167,23 @@ class Launcher:
             return None
         metadata, notes = job["metadata"], job["metadata"].get("annotations", {})
         over = condition(job, "Succeeded") and not is_finished(self.shared)  # its result was deleted since
-        if "deletionTimestamp" in metadata or TOLD in notes or over:
+        if "deletionTimestamp" in metadata or TOLD in notes or over or self.is_of_another_shape(job):
             self.remove(metadata["uid"])
             return None
         self.attempts, self.spec = load(self.shared), applied(job)
         self.started = moment(notes[STARTED]) if STARTED in notes else None
         log.info("train: following the job %s, attempt %s", self.task.name, notes.get(ATTEMPT, "?"))
         return job
+
+    def is_of_another_shape(self, job: Object) -> bool:
+        """Whether a job has other pods than the settings ask for now; training goes on from its checkpoint in these."""
+        found = node_count(job), job["spec"].get("nprocPerNode")
+        wanted = self.settings.nodes, str(self.settings.processes_per_node)
+        if found == wanted:
+            return False
+        told = (self.task.name, *found, *wanted)
+        log.info("train: the job %s has %d pods of %s processes, wanted are %d of %s; it is stopped", *told)
+        return True
 
     def start_anew(self) -> Object:
         """Preflight, then the first start; the number of the attempt goes on from those of earlier runs."""
@@ -213,13 +225,11 @@ class Launcher:
             ClusterError: Somebody deleted it, or its pods did not run in time.
             SettingsError: The time limit was reached.
         """
-        known: dict[str, str] = {}
+        known: dict[str, Object] = {}
         while True:
-            job = self.look()
+            job, pods = self.look()
             uid = job["metadata"]["uid"]
-            pods = pods_of(self.cluster, self.task.name, uid)
             self.logs.watch(pods)
-            self.beat()
             if condition(job, "Succeeded"):
                 self.logs.close(10)
                 return None
@@ -228,16 +238,28 @@ class Launcher:
             elif condition(job, "Failed") or any(end_of(pod) for pod in pods):
                 return self.settle(uid, pods)
             elif lost := lost_pod(known, pods) or overdue_pod(pods):
-                return Failure(f"pod {lost} was deleted, or its node is lost", lost)
+                name, told = lost["metadata"]["name"], "deletionTimestamp" in lost["metadata"]
+                return Failure(f"pod {name} was deleted, or its node is lost", name, STOPPED if told else None)
             self.keep_time(job, pods)
             time.sleep(POLL)
 
-    def look(self) -> Object:
-        """The job as it is now. Raises ClusterError where it is gone."""
-        found = self.cluster.get(self.path)
-        if found is None or "deletionTimestamp" in found["metadata"]:
-            raise ClusterError(f"the job {self.task.name} was deleted by somebody else while it was followed")
-        return found
+    def look(self) -> tuple[Object, list[Object]]:
+        """The job and its pods as they are now, once the API server answers; and note that somebody looks.
+
+        Raises ClusterError where it is gone, or no answer came for OUTAGE seconds.
+        """
+        until = time.monotonic() + OUTAGE
+        while True:
+            try:
+                self.beat()
+                found = self.cluster.get(self.path)
+                if found is None or "deletionTimestamp" in found["metadata"]:
+                    raise ClusterError(f"the job {self.task.name} was deleted by somebody else while it was followed")
+                return found, pods_of(self.cluster, self.task.name, found["metadata"]["uid"])
+            except AwayError as error:
+                if time.monotonic() > until:
+                    raise
+                log.warning("train: %s; training goes on, and is looked at again", error)
 
     def beat(self) -> None:
         """Note that somebody follows the job, for `platen reap`."""
@@ -317,7 +339,7 @@ class Launcher:
         step, budget = newest_step(self.shared), self.settings.restarts
         free = self.attempts.is_free(failure.code, step)
         if failure.final or (self.attempts.used >= budget and not free):
-            self.annotate(TOLD, time.time())
+            self.leave_no_pods(job["metadata"]["uid"])
             raise self.ending(failure, step)
         told = Restart(
             attempt=self.attempts.attempt,
@@ -333,6 +355,14 @@ class Launcher:
         log.warning("train: %s; starting all pods again from step %d (%s)", failure.reason, step, counted)
         self.remove(job["metadata"]["uid"], patience=self.settings.schedule_seconds)
         return self.cluster.get(self.path) or self.start()  # another launcher may have been first
+
+    def leave_no_pods(self, uid: str) -> None:
+        """Note at a failed job that its end was told; delete one that would run on."""
+        found = self.cluster.get(self.path)
+        if found is not None and condition(found, "Failed"):
+            self.annotate(TOLD, time.time())
+        else:
+            self.remove(uid)
 
     def ending(self, failure: Failure, step: int) -> BaseException:
         """What a failure after which nothing is started again is told as."""

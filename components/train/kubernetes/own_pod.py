@@ -31,13 +31,26 @@ def find_pod(cluster: Cluster) -> Object | None:
 def is_taken_away(cluster: Cluster) -> bool:
     """Whether this step's pod is deleted, evicted or drained: SIGTERM then does not mean that the run was cancelled.
 
-    Whoever cancels a run has its containers signalled; the pod stays. Where that cannot be told it counts as cancelled.
+    Whoever cancels a run has its containers signalled; the pod stays. So it does at first where a node shuts down or is
+    short of something: then the run's Workflow says whether it was cancelled. Where nothing tells, it counts as that.
     """
     namespace = own_namespace()
     if namespace is None or "KFP_POD_NAME" not in os.environ:
         return False
+    here = replace(cluster, namespace=namespace)
     try:
-        pod = find_pod(replace(cluster, namespace=namespace))
+        pod = find_pod(here)
+        if pod is None or "deletionTimestamp" in pod["metadata"]:
+            return True
+        return any(not is_cancelled(here, owner["name"]) for owner in own_workflow(here))
     except ClusterError:
         return False
-    return pod is None or "deletionTimestamp" in pod["metadata"]
+
+
+def is_cancelled(cluster: Cluster, workflow: str) -> bool:
+    """Whether a run is to end: Kubeflow Pipelines gives its Workflow a deadline of 0 s, Argo says `shutdown`."""
+    found = cluster.get(f"/apis/argoproj.io/v1alpha1/namespaces/{cluster.namespace}/workflows/{workflow}")
+    if found is None or "deletionTimestamp" in found["metadata"]:
+        return True
+    spec = found["spec"]
+    return bool(spec.get("shutdown")) or spec.get("activeDeadlineSeconds") == 0

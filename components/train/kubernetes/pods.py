@@ -85,20 +85,21 @@ def first_failed(pod: Object) -> str:
     return ""
 
 
-def lost_pod(known: dict[str, str], pods: Sequence[Object]) -> str | None:
-    """The name of a pod that another one has replaced, or that is gone; notes those that there are."""
-    now = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in pods}
-    lost = next((name for name, uid in known.items() if now.get(name) != uid), None)
+def lost_pod(known: dict[str, Object], pods: Sequence[Object]) -> Object | None:
+    """A pod that another one has replaced, or that is gone, as it was seen last; notes those that there are by name."""
+    now = {pod["metadata"]["name"]: pod for pod in pods}
+    uids = {pod["metadata"]["uid"] for pod in pods}
+    lost = next((pod for pod in known.values() if pod["metadata"]["uid"] not in uids), None)
     known.update(now)
     return lost
 
 
-def overdue_pod(pods: Sequence[Object]) -> str | None:
-    """The name of a pod that should have ended by now: the node that would say so does not answer."""
+def overdue_pod(pods: Sequence[Object]) -> Object | None:
+    """A pod that should have ended by now: the node that would say so does not answer."""
     for pod in pods:
         due = pod["metadata"].get("deletionTimestamp")  # the time of the request and the grace
         if due and time.time() > moment(due) + OVERDUE and not has_ended(pod):
-            return str(pod["metadata"]["name"])
+            return pod
     return None
 
 

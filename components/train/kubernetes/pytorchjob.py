@@ -111,11 +111,17 @@ def job_body(
     }
 
 
+def node_count(job: Object) -> int:
+    """How many pods a job has."""
+    return sum(replica.get("replicas", 1) for replica in job["spec"]["pytorchReplicaSpecs"].values())
+
+
 def run_policy(settings: JobSettings, seconds: int) -> Object:
     """When the job ends, what is cleaned up, and whether its pods start as one."""
     return {
         "cleanPodPolicy": "Running",
-        "activeDeadlineSeconds": seconds + settings.grace_seconds + MARGIN,
+        # it counts from when the job is made: only where nobody follows it does this end it
+        "activeDeadlineSeconds": settings.schedule_seconds + seconds + settings.grace_seconds + MARGIN,
         "ttlSecondsAfterFinished": settings.ttl_seconds_after_finished,
         **({"suspend": True} if settings.kueue_queue else {}),  # Kueue lifts it
         **({"schedulingPolicy": {"minAvailable": settings.nodes}} if settings.scheduler_name else {}),

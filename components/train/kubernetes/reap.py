@@ -9,16 +9,22 @@ from platen.components.train.kubernetes.pods import condition, moment
 from platen.components.train.kubernetes.pytorchjob import FOLLOWED, jobs_path
 from platen.telemetry import log
 
+SETTLE = 40.0  # seconds in which a follower that there is leaves a sign, also when the API server is just back
 
-def reap(cluster: Cluster, older_than: float) -> list[str]:
+
+def reap(cluster: Cluster, older_than: float, settle: float = SETTLE) -> list[str]:
     """Delete unfinished jobs whose last sign of a follower is older than some seconds; the names of those deleted.
 
-    One that has changed since it was looked at is left for the next time: somebody may follow it again. Finished jobs
-    are the operator's, after ttlSecondsAfterFinished.
+    They are given some seconds (`settle`) to change: while the API server was away nobody could leave a sign. One that
+    has changed since it was looked at is left for the next time. Finished jobs are the operator's, after
+    ttlSecondsAfterFinished.
     """
     selector = ",".join(f"{name}={value}" for name, value in LABELS.items())
     jobs = cluster.items(jobs_path(cluster), labelSelector=selector)
-    return [job["metadata"]["name"] for job in jobs if is_left(job, older_than) and delete_unchanged(cluster, job)]
+    left = [job for job in jobs if is_left(job, older_than)]
+    if left:
+        time.sleep(settle)
+    return [job["metadata"]["name"] for job in left if delete_unchanged(cluster, job)]
 
 
 def is_left(job: Object, older_than: float) -> bool:
