@@ -52,9 +52,9 @@ PRESETS: dict[str, Preset] = {
         splits_node=True,
     ),
     "slow-network": Preset(
-        "as many-nodes, and what goes between nodes goes as 8- and 4-bit numbers: a quarter of the bytes; GPUs only",
+        "as many-nodes, and gradients go between nodes as 4-bit numbers: less than half of the bytes; GPUs only",
         "many nodes",
-        {"zero": {"stage": 3, "quantized_weights": True, "quantized_gradients": True}},
+        {"zero": {"stage": 3, "quantized_gradients": True}},
         splits_node=True,
     ),
     "offload": Preset(

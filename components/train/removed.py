@@ -1,4 +1,4 @@
-"""What DeepSpeed 0.19 removed, by the names that settings files have for it, and what to use instead.
+"""What DeepSpeed 0.19 removed or cannot do with a UNet, by the names that settings have, and what to use instead.
 
 DeepSpeed ignores some of these silently and fails late for others, so they are refused where settings are read.
 """
@@ -32,20 +32,32 @@ REMOVED = {
 }
 
 
+_QUANTIZED_WEIGHTS = (
+    "asserts that what a rank has of the weights gathered at once (qwZ) is a multiple of 8 numbers, which a UNet's "
+    "biases are not; instead: zero.secondary_partition (hpZ) and zero.quantized_gradients (qgZ)"
+)
+UNUSABLE = {"quantizedweights": _QUANTIZED_WEIGHTS, "zeroquantizedweights": _QUANTIZED_WEIGHTS}
+
+
 def instead_of(name: str) -> str | None:
     """What to use instead of something that DeepSpeed removed; None for a name that is not one of these."""
-    return REMOVED.get("".join(letter for letter in name.lower() if letter.isalnum()))
+    return REMOVED.get(_plain(name))
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def refuse_removed(values: object, path: str = "") -> None:
-    """Raise ValueError for the first removed name among the keys of nested settings."""
+    """Raise ValueError for the first of these names among the keys of nested settings."""
     if not isinstance(values, dict):
         return
     for name, value in values.items():
         if name == "job":  # what is in it is no name of ours: variables, labels
             continue
         here = f"{path}.{name}" if path else str(name)
-        instead = instead_of(str(name))
-        if instead is not None:
+        if instead := instead_of(str(name)):
             raise ValueError(f"{here}: DeepSpeed 0.19 has removed it; instead: {instead}")
+        if fault := UNUSABLE.get(_plain(str(name))):
+            raise ValueError(f"{here}: DeepSpeed 0.19 {fault}")
         refuse_removed(value, here)

@@ -120,6 +120,24 @@ class TrainSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _loss_is_scaled(self) -> TrainSettings:
+        if self.precision == "fp16" and self.zero.stage == 0:
+            raise ValueError(
+                "precision fp16 needs zero.stage 1, 2 or 3, not 0, at which DeepSpeed 0.19 divides gradients by the "
+                "loss scale without having multiplied the loss by it; change one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _second_copies_fit(self) -> TrainSettings:
+        second = self.zero.secondary_partition
+        if self.ranks % second:
+            raise ValueError(
+                f"ranks {self.ranks} is not divisible by zero.secondary_partition {second}; change one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _averaging_begins(self) -> TrainSettings:
         if self.ema.start_step >= self.steps:
             raise ValueError(
@@ -156,7 +174,6 @@ def cpu_fault(settings: TrainSettings) -> str | None:
     """A setting that CPUs cannot do, with its value; None where they can do all."""
     gpus_only = {
         "precision fp16": settings.precision == "fp16",
-        "zero.quantized_weights true": settings.zero.quantized_weights,
         "zero.quantized_gradients true": settings.zero.quantized_gradients,
     }
     found = [name for name, wanted in gpus_only.items() if wanted]

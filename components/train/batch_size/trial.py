@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platen.components.train.batch_size.memory import Taken, gpu_taken, hold_to, host_bytes, host_taken
 from platen.components.train.job import DONE, Job, leave_error, read_job
@@ -19,6 +20,10 @@ from platen.processes import die_with_parent
 from platen.storage import write_file
 from platen.telemetry import log, set_up_logging
 
+if TYPE_CHECKING:
+    from platen.components.train.rank.trainer import Trainer
+
+LOOKED_AT = 1000  # steps, among which each size of pictures comes
 STEPS = 2  # the optimizer's state is there from the first on, so the second is as high as any
 MEMORY = 75  # exit code: memory did not suffice
 LIMIT = "PLATEN_TRIAL_BYTES"  # a rank's; empty for all that there is
@@ -62,10 +67,16 @@ def measure(job: Job, desk: Path) -> Taken:
     from platen.components.train.rank.run import build
 
     trainer = build(job, desk)
-    losses: list[float | None] = []
-    while len(losses) < STEPS:
-        losses.append(trainer.step(len(losses), losses))
+    for step in largest_steps(trainer):
+        trainer.step(step, [])
     return gpu_taken(given) if on_gpu else host_taken(limit)
+
+
+def largest_steps(trainer: Trainer) -> list[int]:
+    """Of the first steps those whose pictures are largest: the sizes take turns."""
+    steps = range(min(trainer.settings.steps, LOOKED_AT))
+    sizes = {step: trainer.data.read(trainer.order.batch(step)[:1])[0].size for step in steps}
+    return sorted(steps, key=lambda step: -sizes[step])[:STEPS]
 
 
 if __name__ == "__main__":

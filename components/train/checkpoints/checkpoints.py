@@ -36,6 +36,7 @@ from platen.components.train.job import CHECKPOINT as INDEX
 from platen.components.train.job import folder_of
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.parallel.masters import Masters
+from platen.components.train.parallel.zero import host_group
 from platen.errors import CorruptError, InputError
 from platen.manifest import Json, check_files
 from platen.storage import is_local, join, saving, store_for
@@ -75,7 +76,7 @@ class Checkpoints:
     under_way: Save | None = None
 
     def __post_init__(self) -> None:
-        self.group = dist.new_group(backend="gloo")  # a GPU need not be waited for
+        self.group = host_group()
         self.sizes = {name: shape.numel() for name, shape in self.masters.shapes.items()}
 
     def save(self, progress: Mapping[str, Json]) -> None:

@@ -20,7 +20,7 @@ from platen.components.train.models.unet import build_empty
 from platen.telemetry import log
 
 TERA = 1e12
-BACKWARD = 2  # a backward pass takes twice the products of a forward pass
+BACKWARD = 2  # a backward pass takes twice the products of a forward pass: for inputs and for weights
 
 # Dense TFLOP/s by a part of the device's name: (fp32, bf16 and fp16). As in the planner's price table, which names the
 # sources; a test holds the two together.
@@ -32,23 +32,30 @@ PEAKS = {
 SIZE, TRIES = 512, 5  # of the product that a CPU is tried with
 
 
-def sample_flops(base: Path, data: Encoded) -> int | None:
-    """Floating-point operations of training on one sample, whose shape is that of the first.
+def sample_flops(base: Path, data: Encoded, *, adapters: bool) -> int | None:
+    """Floating-point operations of training on one sample, the mean over all sizes of pictures.
 
     None, with a warning, for a model that cannot run on the meta device: that is no reason not to train.
+
+    Args:
+        base: A diffusers folder.
+        data: What is trained on.
+        adapters: Whether the model's own weights are frozen: they need no gradients then; products of the adapters
+            themselves are few, and left out.
     """
-    latents, text = data.read(np.zeros(1, dtype=int))
     try:
         with torch.device("meta"):
-            model = build_empty(base, with_text_encoder=text.ndim == 2)
-        return flops_of(model, latents, text)
+            model = build_empty(base, with_text_encoder=data.unconditional.ndim == 1)
+        sizes = [(len(numbers), data.read(np.array(numbers[:1]))) for numbers in data.buckets]
+        forward = sum(count * forward_flops(model, *sample) for count, sample in sizes)
+        return forward // len(data) * (BACKWARD if adapters else 1 + BACKWARD)
     except (NotImplementedError, RuntimeError) as error:
         log.warning("train: no MFU, the model's arithmetic cannot be counted: %s", error)
         return None
 
 
-def flops_of(model: nn.Module, latents: np.ndarray, text: np.ndarray) -> int:
-    """Floating-point operations of a forward and backward pass of one sample.
+def forward_flops(model: nn.Module, latents: np.ndarray, text: np.ndarray) -> int:
+    """Floating-point operations of a forward pass of one sample.
 
     Args:
         model: On the meta device, so that nothing is computed.
@@ -62,7 +69,7 @@ def flops_of(model: nn.Module, latents: np.ndarray, text: np.ndarray) -> int:
     # attention's fused kernels are not in the counter's table on every device; its products are
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         model(*inputs, context)
-    return int(counter.get_total_flops()) * (1 + BACKWARD)
+    return int(counter.get_total_flops())
 
 
 def peak_flops(device: torch.device, precision: str) -> float | None:

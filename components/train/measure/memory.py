@@ -14,12 +14,20 @@ from platen.components.train.parallel.masters import Masters
 PARTS = ("parameters", "ema", "optimizer", "gradients")
 
 
-def bytes_by_part(ema: Ema) -> dict[str, int]:
-    """Bytes of the tensors that stand between two steps, each storage counted once; offloaded ones among them."""
+def bytes_by_part(ema: Ema, device: str | None = None) -> dict[str, int]:
+    """Bytes of the tensors that stand between two steps, each storage counted once.
+
+    Args:
+        ema: The average of what is trained.
+        device: Only those on this type of device, as cuda; None: also what is offloaded.
+    """
     seen: set[int] = set()
     masters, engine = ema.masters, ema.masters.engine
     parts = (parameters(engine), tensors(ema.flats), optimizer(masters), gradients(engine))
-    return {name: _bytes(found, seen) for name, found in zip(PARTS, parts, strict=True)}
+    return {
+        name: _bytes((tensor for tensor in found if device in (None, tensor.device.type)), seen)
+        for name, found in zip(PARTS, parts, strict=True)
+    }
 
 
 def parameters(engine: Any) -> Iterator[Tensor]:
@@ -77,8 +85,10 @@ class StepPeak:
         self._bytes: int | None = None
 
     def begin(self) -> None:
-        """The one step that a CPU is watched in begins."""
-        if not self._on_gpu and self._bytes is None:
+        """The one step that a CPU is watched in begins; on a GPU what building took counts no more."""
+        if self._on_gpu:
+            torch.cuda.reset_peak_memory_stats()
+        elif self._bytes is None:
             self._profiler = torch.autograd.profiler.profile(profile_memory=True, use_kineto=True)
             self._profiler.__enter__()
 
@@ -92,7 +102,7 @@ class StepPeak:
             self._profiler = None
 
     def beyond(self, standing: int) -> int | None:
-        """Bytes beyond those that stand; None where they are not known yet."""
+        """Bytes beyond those that stand on the device; None where they are not known yet."""
         return max(torch.cuda.max_memory_allocated() - standing, 0) if self._on_gpu else self._bytes
 
 

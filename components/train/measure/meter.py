@@ -19,12 +19,13 @@ from platen.components.train.measure.collectives import Collectives
 from platen.components.train.measure.flops import TERA, peak_flops
 from platen.components.train.measure.ledger import Ledger
 from platen.components.train.measure.links import probe_links, slow_links
-from platen.components.train.measure.memory import PARTS, StepPeak, bytes_by_part
+from platen.components.train.measure.memory import StepPeak, bytes_by_part
 from platen.components.train.measure.prometheus import Metrics
 from platen.components.train.measure.report import Report
 from platen.components.train.measure.scalars import Scalars
 from platen.components.train.measure.trace import Tracer
 from platen.components.train.optimization.ema import Ema
+from platen.components.train.parallel.zero import host_group
 from platen.manifest import Json
 
 __all__ = ["CHECKPOINT", "COMMUNICATION", "DATA", "Meter"]
@@ -44,12 +45,13 @@ class Meter:
 
     def __init__(self, job: Job, desk: Path, device: torch.device, flops: Callable[[], int | None]) -> None:
         self._job, self._desk, self._device, self._flops = job, desk, device, flops
-        self._group = dist.new_group(backend="gloo")  # a GPU need not be waited for
+        self._group = host_group()
         self._clock = Clock()
         self._collectives = Collectives(self._clock, device)
         self._tracer = Tracer(job.settings.measure.trace, job.records, desk, dist.get_rank())
         self._peak = StepPeak(device)
         self._standing: dict[str, int] = {}
+        self._on_device = 0
         self._steps = 0
         self._report: Report | None = None
 
@@ -118,7 +120,8 @@ class Meter:
         """Bytes by part; what stands is counted once, after the first steps have made it."""
         if not self._standing:
             self._standing = bytes_by_part(self._ema)
-        beyond = self._peak.beyond(sum(self._standing[name] for name in PARTS))
+            self._on_device = sum(bytes_by_part(self._ema, self._device.type).values())
+        beyond = self._peak.beyond(self._on_device)
         return {**self._standing, ACTIVATIONS: beyond or 0}
 
     def _gather(self, mine: Sequence[float]) -> list[list[float]]:

@@ -44,7 +44,8 @@ def export(engine: Any, ema: Ema, base: Path, out: Path, probe: Probe, settings:
     if dist.get_rank() == 0:
         write_folder(build_whole(state, base, settings, with_text_encoder=with_text_encoder), base, out)
     engine.eval()
-    with torch.no_grad():
+    # a GPU's convolutions would else round fp32 to the 10 bits of TF32, which is more than the two may differ by
+    with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False):
         live = engine(*probe).float()
     problem: list[float | str] = [0.0]
     if dist.get_rank() == 0:

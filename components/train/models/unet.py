@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from contextlib import nullcontext
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import deepspeed
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -63,7 +62,8 @@ def build_model(
         with_text_encoder: Whether it is trained too.
     """
     split = config["zero_optimization"]["stage"] == 3
-    with deepspeed.zero.Init(config_dict_or_path=config) if split else nullcontext():
+    # whole ones lie where ranks exchange them: NCCL knows no other place
+    with deepspeed.zero.Init(config_dict_or_path=config) if split else rank_device():
         model = build_empty(base, with_text_encoder=with_text_encoder)
     load_whole(model, state)
     return model
@@ -77,9 +77,29 @@ def build_empty(base: Path, *, with_text_encoder: bool) -> Denoiser:
 
 
 def read_weights(base: Path, *, with_text_encoder: bool) -> dict[str, Tensor]:
-    """The weights of a diffusers folder by the Denoiser's names."""
-    parts = _weights(base, with_text_encoder=with_text_encoder).items()
-    return {f"{part}.{name}": tensor for part, path in parts for name, tensor in load_file(path).items()}
+    """The weights of a diffusers folder in fp32, by the Denoiser's names.
+
+    The libraries read them: files have names that these have changed since (`text_model.` of a text encoder).
+
+    Raises InputError where a file lacks one: it would be left as it was drawn, and trained.
+    """
+    read: dict[str, Callable[..., Any]] = {"unet": _read_unet, "text_encoder": _read_text_encoder}
+    weights: dict[str, Tensor] = {}
+    for part, path in _weights(base, with_text_encoder=with_text_encoder).items():
+        model, told = read[part](path.parent)
+        if told["missing_keys"]:
+            missing = sorted(told["missing_keys"])
+            raise InputError(f"{path}: lacks {len(missing)} weights of {path.parent}/config.json, as {missing[0]}")
+        weights |= {f"{part}.{name}": parameter.data for name, parameter in model.named_parameters()}
+    return weights
+
+
+def _read_unet(folder: Path) -> Any:
+    return UNet2DConditionModel.from_pretrained(folder, low_cpu_mem_usage=False, output_loading_info=True)
+
+
+def _read_text_encoder(folder: Path) -> Any:
+    return CLIPTextModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
 
 
 def largest_parameter(base: Path, *, with_text_encoder: bool) -> int:

@@ -36,7 +36,7 @@ from platen.components.train.job import (
     leave_error,
     read_job,
 )
-from platen.components.train.node.nvme import nvme_folder
+from platen.components.train.node.nvme import needed_bytes, nvme_folder
 from platen.components.train.settings import TrainSettings
 from platen.errors import CorruptError, InputError, PlatenError
 from platen.processes import follow, start
@@ -126,10 +126,11 @@ def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, st
             f"{node.count} nodes with {node.processes} processes each are not the {job.settings.ranks} of train.ranks"
         )
     began = str(time.time())  # the time budget counts from here
-    zero = job.settings.zero
-    with node_folder(job.shared, node.index) as desk, nvme_folder(zero, desk.name, node.processes) as own:
+    zero, inputs = job.settings.zero, {name: fetch(job, name) for name in job.digests}
+    needed = needed_bytes(job.settings, Path(inputs["base"]), node.processes) if zero.uses_nvme else 0
+    with node_folder(job.shared, node.index) as desk, nvme_folder(zero, desk.name, needed) as own:
         settings = job.settings.model_copy(update={"zero": own})
-        here = job.model_copy(update={"settings": settings, **{name: fetch(job, name) for name in job.digests}})
+        here = job.model_copy(update={"settings": settings, **inputs})
         write_file(desk / JOB, encode(here))
         env = {**environment(job.settings), BEGAN_AT: began, **(env or {})}
         with passing_on() as relay, torchrun(desk, node, env) as process:

@@ -208,10 +208,12 @@ class SplitEach(Masters):
                 self.optimizer._optimizer_states_and_gradient_swap_out(flat)
 
     def refresh(self) -> None:
-        """Each rank copies its slices."""
+        """Each rank copies its slices; what else there is of the old weights, as hpZ's second copies, goes."""
+        self.optimizer.checkpoint_event_prologue()
         for flat in range(len(self.keys)):
             with self.resident(flat):
                 self.optimizer._reassign_or_swap_out_partitioned_parameters(flat)
+        self.optimizer.checkpoint_event_epilogue()
 
 
 def masters_of(engine: Any) -> Masters:

@@ -22,7 +22,6 @@ class ZeroSettings(Settings):
     )
     offload_parameters: Offload = Field("none", description="none, cpu or nvme (stage 3): where the parameters lie")
     nvme_path: str | None = Field(None, description="folder on a local NVMe disk, for what is offloaded there")
-    nvme_gib: float = Field(1.0, gt=0, description="GiB that must be free there for each rank, above 0")
     nvme_sub_group: int = Field(
         50_000_000,
         ge=1,
@@ -31,7 +30,6 @@ class ZeroSettings(Settings):
     secondary_partition: int = Field(
         1, ge=1, description="hpZ: ranks (those of a node) that keep a second copy of the parameters; 1: none (stage 3)"
     )
-    quantized_weights: bool = Field(False, description="qwZ: weights are gathered as 8-bit numbers (stage 3, GPUs)")
     quantized_gradients: bool = Field(False, description="qgZ: gradients are reduced as 4-bit numbers (stage 3, GPUs)")
 
     @model_validator(mode="after")
@@ -40,7 +38,6 @@ class ZeroSettings(Settings):
             "offload_optimizer nvme": self.offload_optimizer == "nvme",
             f"offload_parameters {self.offload_parameters}": self.offload_parameters != "none",
             f"secondary_partition {self.secondary_partition}": self.secondary_partition > 1,
-            "quantized_weights": self.quantized_weights,
             "quantized_gradients": self.quantized_gradients,
         }
         asked = [name for name, wanted in needs_3.items() if wanted]

@@ -46,7 +46,7 @@ def gather(masters: Masters, flats: Sequence[Tensor]) -> dict[str, Tensor]:
     held = {piece.name: piece for piece in masters.saved()}
     state = {}
     for name, shape in masters.shapes.items():
-        whole = torch.zeros(shape.numel(), device=flats[0].device)
+        whole = torch.zeros(shape.numel(), device=masters.engine.device)
         count = torch.zeros((), dtype=torch.int64, device=whole.device)
         if piece := held.get(name):
             whole[piece.start : piece.start + piece.length] = (

@@ -28,6 +28,12 @@ def init_processes() -> None:
     deepspeed.init_distributed(timeout=PATIENCE)
 
 
+def host_group() -> dist.ProcessGroup:
+    """The ranks over gloo, for what their processes tell each other: a GPU need not be waited for. Collective."""
+    group: dist.ProcessGroup = dist.new_group(backend="gloo", timeout=PATIENCE)
+    return group
+
+
 def engine_config(settings: TrainSettings, largest: int = 0) -> dict[str, Any]:
     """The DeepSpeed configuration that settings stand for.
 
@@ -43,6 +49,8 @@ def engine_config(settings: TrainSettings, largest: int = 0) -> dict[str, Any]:
         "bf16": {"enabled": settings.precision == "bf16", "check_grad_overflow": True},
         "fp16": {"enabled": settings.precision == "fp16", "loss_scale": 0, "initial_scale_power": 16},
         "zero_optimization": zero_config(settings.zero, largest),
+        # qgZ's kernels take what they get for fp16 numbers
+        **({"communication_data_type": "fp16"} if settings.zero.quantized_gradients else {}),
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,  # PyTorch's fused AdamW runs on CPUs, and needs no compiler
         "wall_clock_breakdown": False,
@@ -68,7 +76,6 @@ def zero_config(zero: ZeroSettings, largest: int) -> dict[str, Any]:
             "stage3_param_persistence_threshold": 0,
             "stage3_prefetch_bucket_size": 10_000_000,
             "zero_hpz_partition_size": zero.secondary_partition,
-            "zero_quantized_weights": zero.quantized_weights,
             "zero_quantized_gradients": zero.quantized_gradients,
         }
         if zero.offload_parameters != "none":

@@ -115,6 +115,8 @@ def build(job: Job, desk: Path) -> Trainer:
     engine, *_ = deepspeed.initialize(model=model, optimizer=build_optimizer(settings.optimizer, model), config=config)
     watch_plain_optimizer(engine.optimizer)
     masters = masters_of(engine)
+    if settings.zero.stage == 0:
+        masters.inner.state.clear()  # with low precision DeepSpeed has made a first update, of zeros
     if settings.precision != "fp32" and not settings.lora:
         load_masters(masters, state)
     ema = Ema(masters, settings.ema)
@@ -132,6 +134,6 @@ def build(job: Job, desk: Path) -> Trainer:
         checkpoints=checkpoints,
         stop=StopFlag(settings.stop),
         guard=Guard(settings, job.shared, lambda step: data.keys(order.batch(step)), checkpoints.wait),
-        meter=Meter(job, desk, device, lambda: sample_flops(base, data)),
+        meter=Meter(job, desk, device, lambda: sample_flops(base, data, adapters=settings.lora is not None)),
         device=device,
     )

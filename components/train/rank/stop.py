@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from platen.components.train.job import BEGAN_AT, OUT_OF_TIME, STOPPED
+from platen.components.train.parallel.zero import host_group
 from platen.components.train.rank.notices import watch
 from platen.components.train.rank.settings import StopSettings
 
@@ -49,7 +50,7 @@ class StopFlag:
         self.reason = Reason.NONE
         self._told_at: float | None = None  # of the monotonic clock, as all here
         self._ended = Event()
-        self._group = dist.new_group(backend="gloo")  # a GPU need not be waited for
+        self._group = host_group()
         self._save_seconds = settings.save_seconds
         self._saving_since: float | None = None
         self._step_seconds = 0.0

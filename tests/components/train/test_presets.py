@@ -51,7 +51,7 @@ def test_ranks_get_the_fields_and_not_the_name() -> None:
 def test_what_is_set_has_the_last_word() -> None:
     assert with_preset("offload", gradient_checkpointing=False).gradient_checkpointing is False
     mine = with_preset("slow-network", **NODES, zero={"quantized_gradients": False}).zero
-    assert (mine.quantized_weights, mine.quantized_gradients) == (True, False)
+    assert (mine.secondary_partition, mine.quantized_gradients) == (8, False)
 
 
 def test_another_stage_leaves_the_presets_options_of_zero_away() -> None:
@@ -68,7 +68,7 @@ def test_another_stage_leaves_the_presets_options_of_zero_away() -> None:
         ("many-nodes", {"ranks": 1}, "preset many-nodes is for many nodes, not ranks 1"),
         ("many-nodes", {}, r"preset many-nodes is for many nodes, not this machine alone \(job is null\)"),
         ("slow-network", {"job": {"nodes": 1, "processes_per_node": 2}}, r"for many nodes, not job\.nodes 1"),
-        ("slow-network", {"job": {}}, r"zero\.quantized_weights true needs GPUs, and job\.gpu is null"),
+        ("slow-network", {"job": {}}, r"zero\.quantized_gradients true needs GPUs, and job\.gpu is null"),
         ("two-gpus", {}, r"train\.preset: 'two-gpus'.*Accepted: one-gpu, one-node"),
     ],
 )

@@ -19,6 +19,10 @@ from platen.settings import build, fields_at
         ),
         ({"zero": {"mics_shard_size": 8}}, r"zero\.mics_shard_size: .*instead: zero\.secondary_partition"),
         ({"zero": {"zeropp_loco_param": {}}}, r"zero\.zeropp_loco_param: .*zero\.quantized_gradients"),
+        (
+            {"zero": {"quantized_weights": True}},
+            r"zero\.quantized_weights: DeepSpeed 0\.19 asserts .*instead: zero\.",
+        ),
         ({"checkpoints": {"nebula": True}}, r"checkpoints\.nebula: .*section checkpoints"),
         ({"amp": {"enabled": True}}, r"train: amp: .*precision: bf16"),
         ({"optimizer": {"kind": "OneBitAdam"}}, r"train\.optimizer\.kind: .*removed OneBitAdam; accepted: adamw"),

@@ -26,6 +26,25 @@ def test_pods_that_do_not_hold_the_ranks_are_refused_with_their_numbers() -> Non
         build(TrainSettings, {"job": {"nodes": 3}}, "run.yaml", "train")
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"zero": {"stage": 2, "offload_parameters": "cpu"}}, "offload_parameters cpu needs stage 3, not 2"),
+        ({"zero": {"stage": 1, "secondary_partition": 2}}, "secondary_partition 2 needs stage 3, not 1"),
+        ({"zero": {"stage": 2, "quantized_gradients": True}}, "quantized_gradients needs stage 3, not 2"),
+        ({"zero": {"stage": 2, "offload_optimizer": "nvme"}}, "offload_optimizer nvme needs stage 3, not 2"),
+        ({"zero": {"stage": 0, "offload_optimizer": "cpu"}}, "offload_optimizer cpu needs stage 1 or above"),
+        ({"zero": {"offload_optimizer": "nvme"}}, "nvme_path is not set; accepted: a folder on a local NVMe disk"),
+        ({"zero": {"secondary_partition": 3}}, r"ranks 2 is not divisible by zero\.secondary_partition 3"),
+        ({"zero": {"stage": 0}, "precision": "fp16"}, r"precision fp16 needs zero\.stage 1, 2 or 3, not 0"),
+        ({"compile": True}, r"compile needs zero\.stage 0, 1 or 2, not 3"),
+    ],
+)
+def test_what_a_stage_of_zero_does_not_have_is_refused(given: dict[str, object], told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        build(TrainSettings, given, "run.yaml", "train")
+
+
 def test_the_job_is_not_part_of_the_models_identity() -> None:
     assert TrainSettings(job=JobSettings()).model_dump(mode="json") == TrainSettings().model_dump(mode="json")
 

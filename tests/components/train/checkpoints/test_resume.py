@@ -19,6 +19,13 @@ pytestmark = [pytest.mark.xdist_group("train"), pytest.mark.slow]
 
 CHOSEN: dict[str, Any] = {"global_batch": 12, "steps": 20}  # 12 is a number of samples for 1, 2 and 3 ranks
 EPOCH = 4  # steps
+PARTS: list[tuple[int, dict[str, Any], int]] = [  # ranks, ZeRO, the step after which they are stopped
+    (2, {"stage": 3}, 4),
+    (1, {"stage": 2}, 8),
+    (3, {"stage": 3}, 12),
+    (2, {"stage": 1}, 16),
+    (2, {"stage": 3, "secondary_partition": 2}, 20),
+]
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +50,15 @@ def trained_on(record: Path) -> dict[int, Counter[int]]:
     return steps
 
 
-def test_three_changes_of_world_size_and_stage_in_one_run(
+def test_four_changes_of_world_size_and_stage_in_one_run(
     four_batches: Folder, base: Folder, uninterrupted: list[float], tmp_path: Path
 ) -> None:
     inputs = {"encoded": four_batches.uri, "base": base.uri}
     record = tmp_path / "record"
     env = {"PYTHONPATH": str(Path(__file__).parents[1] / "recorder"), "RECORDED": str(record)}
     said: list[str] = []
-    for ranks, stage, until in ((2, 3, 4), (1, 2, 9), (3, 3, 14), (2, 1, 20)):
-        process = start(inputs, str(tmp_path / "ws"), env, **CHOSEN, ranks=ranks, zero={"stage": stage})
+    for ranks, zero, until in PARTS:
+        process = start(inputs, str(tmp_path / "ws"), env, **CHOSEN, ranks=ranks, zero=zero)
         said += wait_for(process, f"step {until} of 20")
         assert stop(process) == 143 if until < 20 else process.wait(120) == 0
     (model,) = (tmp_path / "ws" / "train").glob("[!.]*")
@@ -65,3 +72,4 @@ def test_three_changes_of_world_size_and_stage_in_one_run(
     assert "written by 2 ranks at ZeRO stage 3, read by 1 at stage 2: weights, optimizer, average" in told[0]
     assert "written by 1 ranks at ZeRO stage 2, read by 3 at stage 3" in told[1]
     assert "written by 3 ranks at ZeRO stage 3, read by 2 at stage 1" in told[2]
+    assert "written by 2 ranks at ZeRO stage 1, read by 2 at stage 3" in told[3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 from platen.components.plan.prices import DEFAULT
 from platen.components.plan.profile import profile
 from platen.components.train.data.encoded import Encoded
-from platen.components.train.measure.flops import PEAKS, TERA, flops_of, known_peak, peak_flops, sample_flops
+from platen.components.train.measure.flops import PEAKS, TERA, forward_flops, known_peak, peak_flops, sample_flops
 from platen.stage import Folder
+from tests.components.train.small_run import write_encoded
 
 
 class Attend(nn.Module):
@@ -34,14 +36,23 @@ def test_products_are_counted_by_hand() -> None:
         model = Attend()
     linear = 2 * (1 * 3 * 2 * 8) * 5
     attention = 2 * (2 * 4 * 4 * 6)
-    assert flops_of(model, np.zeros((1, 3, 2, 8)), np.zeros((1, 4, 6))) == 3 * (linear + attention)
+    assert forward_flops(model, np.zeros((1, 3, 2, 8)), np.zeros((1, 4, 6))) == linear + attention
 
 
 def test_the_count_is_the_planners(encoded: Folder, base: Folder) -> None:
     config = json.loads((base.path / "unet" / "config.json").read_text())
     planned = profile(config, side=8, tokens=4, precision="fp32").plain.flops
-    counted = sample_flops(base.path, Encoded(encoded.path))
-    assert counted == pytest.approx(planned, rel=0.02)
+    data = Encoded(encoded.path)
+    assert sample_flops(base.path, data, adapters=False) == pytest.approx(planned, rel=0.02)
+    assert sample_flops(base.path, data, adapters=True) == pytest.approx(planned * 2 / 3, rel=0.02)
+
+
+def test_sizes_count_as_often_as_there_are_pictures_of_them(base: Folder, tmp_path: Path) -> None:
+    write_encoded(tmp_path / "mixed", shards=3, sizes=((8, 8), (8, 16), (8, 8)))
+    write_encoded(tmp_path / "square")
+    mixed, square = (Encoded(tmp_path / name) for name in ("mixed", "square"))
+    counted = [sample_flops(base.path, data, adapters=False) or 0 for data in (mixed, square)]
+    assert counted[0] / counted[1] == pytest.approx(4 / 3, rel=0.02)
 
 
 def test_peaks_are_those_of_the_planners_price_table() -> None:

@@ -66,7 +66,7 @@ def test_nvme_goes_on_from_memory_and_memory_from_nvme(encoded: Folder, tmp_path
     kept = partial(settings, checkpoints={"every": 8, "keep_last": 9})
     plain = run(tmp_path / "plain", encoded, base, kept())
 
-    on_nvme = kept(zero={**nvme, "nvme_gib": 0.1, "nvme_sub_group": 300_000})
+    on_nvme = kept(zero={**nvme, "nvme_sub_group": 300_000})
     with swapped(disk) as files:
         nvme_after_8 = run(only_checkpoint(8, tmp_path / "plain", tmp_path / "nvme"), encoded, base, on_nvme)
     plain_after_16 = run(only_checkpoint(16, tmp_path / "nvme", tmp_path / "back"), encoded, base, kept())
