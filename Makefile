@@ -84,7 +84,7 @@ check: install typed-tree ## format, lint, types, import direction, Dockerfiles,
 	$(BIN)/platen compile --check
 
 .PHONY: bench
-bench: .venv/bench ## measure on an idle machine, into docs/benchmarks.md (BENCH_ARGS=--long: more)
+bench: .venv/bench ## measure on an idle machine, into docs/benchmarks.md (BENCH_ARGS=--short: only shown, without the long ones)
 	$(BIN)/python -m bench.run $(BENCH_ARGS)
 
 .venv/bench: .venv/installed requirements/bench.txt

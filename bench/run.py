@@ -1,8 +1,8 @@
 """Run the benchmarks one after the other, print a table, and write it into docs/benchmarks.md.
 
-    python -m bench.run                 all but the long ones
-    python -m bench.run --long          the long ones too
-    python -m bench.run bench.imports   some; docs/benchmarks.md is left as it is
+    python -m bench.run                 all of them
+    python -m bench.run --short         all but the long ones; docs/benchmarks.md is left as it is
+    python -m bench.run bench.imports   some; as well
 
 The machine has to be otherwise idle. The exit code is 1 where a figure is not what it has to be, or a benchmark failed.
 """
@@ -44,8 +44,8 @@ WORDS = {True: "yes", False: "no", None: ""}
 
 def main(arguments: list[str]) -> int:
     """Run what is asked for; the exit code."""
-    some = [name for name in arguments if name != "--long"]
-    chosen = some or [*SHORT, *(LONG if "--long" in arguments else ())]
+    some = list(SHORT) if arguments == ["--short"] else arguments
+    chosen = some or [*SHORT, *LONG]
     found = [(name, run(name)) for name in chosen]
     rows = [row for _, printed in found for row in printed or []]
     failed = [name for name, printed in found if not printed]

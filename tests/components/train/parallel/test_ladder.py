@@ -17,7 +17,8 @@ import torch
 from platen.components.train.presets import PRESETS
 from platen.components.train.rank.machine import has_async_io
 from platen.stage import Folder
-from tests.components.train.small_run import commit, losses, run, settings, write_base
+from tests.components.train.nodes import free_port, start_node
+from tests.components.train.small_run import commit, job, losses, result, run, settings, write_base
 
 pytestmark = [pytest.mark.xdist_group("train"), pytest.mark.slow]
 
@@ -45,13 +46,21 @@ def test_every_rung_loses_what_stage_3_loses(
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="quantized messages are CUDA kernels: needs two GPUs")
 def test_slow_network_loses_nearly_what_stage_3_loses(encoded: Folder, base: Folder, tmp_path: Path) -> None:
-    """Weights go as 8-bit and gradients as 4-bit numbers there: equal to within what that rounding may cost."""
-    slow = PRESETS["slow-network"].sets(2)["zero"]
+    """Gradients go as 4-bit numbers between nodes: equal to within what that rounding may cost."""
+    slow = PRESETS["slow-network"].sets(1)["zero"]
     plain, done = (
-        run(tmp_path / name, encoded, base, settings(zero=zero, precision="bf16"))["losses"]
+        on_two_nodes(tmp_path / name, job(tmp_path / name, encoded, base, settings(zero=zero, precision="bf16")))
         for name, zero in (("plain", {"stage": 3}), ("slow", slow))
     )
     assert sum(done[-5:]) == pytest.approx(sum(plain[-5:]), rel=0.02)
+
+
+def on_two_nodes(shared: Path, uri: str) -> list[float]:
+    """The losses of a job whose two ranks see a GPU each: DeepSpeed takes them for nodes."""
+    port = free_port()
+    nodes = [start_node(uri, shared, index, 2, port, {"CUDA_VISIBLE_DEVICES": str(index)}) for index in range(2)]
+    assert [node.end() for node in nodes] == [0, 0], nodes[0].text
+    return list(result(shared)["losses"])
 
 
 @pytest.mark.timeout(1800)
