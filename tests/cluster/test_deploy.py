@@ -25,6 +25,7 @@ from platen.cluster import LABELS, Cluster, connect
 from platen.components.deploy.cluster_server import release
 from platen.components.deploy.deployment import Deployment, Model
 from platen.components.deploy.deployment_settings import DeploymentSettings
+from platen.components.deploy.rollout import is_ready
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.stage import STAGE
 from platen.errors import ClusterError, ProcessError
@@ -45,6 +46,7 @@ Released = tuple[Folder, dict[str, int]]  # a model, and the requests that were 
 DEPLOY = """
 import sys
 from platen.components.deploy.deployment_settings import DeploymentSettings
+from platen.components.deploy.rollout import is_ready
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.stage import STAGE
 from platen.stage import run_stage
@@ -260,6 +262,14 @@ def test_a_second_model_takes_over_under_load(world: World, first: Folder, secon
     assert world.live() == [first.digest, model.digest]
     said = world.platen("releases", folder=tmp_path)
     assert f"deployment {world.runner.namespace}/platen-serve: serves the live release\n" in said
+
+
+def test_every_pod_of_the_overlay_is_ready(world: World, second: Released) -> None:
+    pods = world.admin.items(f"/api/v1/namespaces/{world.admin.namespace}/pods")
+    servers = [pod for pod in pods if pod["metadata"]["labels"].get("app.kubernetes.io/name") == "platen-serve"]
+    staying = [pod for pod in servers if "deletionTimestamp" not in pod["metadata"]]
+    assert staying
+    assert all(map(is_ready, staying))
 
 
 def test_a_blank_model_is_rolled_back_under_load(world: World, second: Released, blank: Folder) -> None:

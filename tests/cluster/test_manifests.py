@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from platen.cluster import APPLY, MERGE, Cluster, Object, RefusedError
-from platen.components.train.kubernetes.pods import condition
+from platen.cluster import APPLY, LABELS, MERGE, Cluster, Object, RefusedError
+from platen.components.train.kubernetes.pods import condition, timestamp
+from platen.components.train.kubernetes.pytorchjob import FOLLOWED, jobs_path
 from tests.cluster.manifests import apply, differences, kind_overlay, on_top
 from tests.cluster.waiting import wait_until
 from tests.manifests.kustomize import COMPONENTS, OVERLAYS, write_on_top
@@ -137,15 +139,35 @@ def asked(cluster: Cluster, path: str, status: int = 200) -> str:
         return str(error)
 
 
-def test_the_reaper_runs_as_it_is_scheduled(applied: Overlay, needs_image: Callable[[str], str]) -> None:
+def test_the_reaper_as_it_is_scheduled_deletes_what_nobody_follows(
+    applied: Overlay, needs_image: Callable[[str], str]
+) -> None:
     needs_image("light")
     cluster, _ = applied
+    left, followed = (write_job(cluster, name, seconds) for name, seconds in (("left", 3600), ("followed", 0)))
     path = f"/apis/batch/v1/namespaces/{cluster.namespace}"
     schedule = cluster.get(f"{path}/cronjobs/platen-reap") or {}
     body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "reap-now"}}
     cluster.create(f"{path}/jobs", {**body, "spec": schedule["spec"]["jobTemplate"]["spec"]})
     end = wait_until(lambda: end_of(cluster.get(f"{path}/jobs/reap-now") or {}))
     assert end["type"] == "Complete", end
+    assert (cluster.get(left), (cluster.get(followed) or {}).get("kind")) == (None, "PyTorchJob")
+
+
+def write_job(cluster: Cluster, name: str, seconds_ago: float) -> str:
+    """A training job that was followed so long ago, and is suspended so that it has no pods; its path."""
+    pod = {"spec": {"containers": [{"name": "pytorch", "image": "none"}]}}
+    body = {
+        "apiVersion": "kubeflow.org/v1",
+        "kind": "PyTorchJob",
+        "metadata": {"name": name, "labels": LABELS, "annotations": {FOLLOWED: timestamp(time.time() - seconds_ago)}},
+        "spec": {
+            "runPolicy": {"suspend": True},
+            "pytorchReplicaSpecs": {"Master": {"replicas": 1, "restartPolicy": "Never", "template": pod}},
+        },
+    }
+    cluster.create(jobs_path(cluster), body)
+    return f"{jobs_path(cluster)}/{name}"
 
 
 def end_of(job: Object) -> Object | None:

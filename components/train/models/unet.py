@@ -15,10 +15,9 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from platen.components.train.models.files import TEXT_WEIGHTS, UNET_WEIGHTS
 from platen.components.train.parallel.whole import load_whole
 from platen.errors import InputError
-
-UNET_WEIGHTS, TEXT_WEIGHTS = "diffusion_pytorch_model.safetensors", "model.safetensors"
 
 
 class Denoiser(nn.Module):

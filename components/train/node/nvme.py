@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platen.components.train.models.files import UNET_WEIGHTS
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
 
 GIB = 2**30
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 OPTIMIZER = 16  # bytes a number: fp32 weight, gradient and two moments
 
 
@@ -22,7 +22,7 @@ def needed_bytes(settings: TrainSettings, base: Path, ranks: int) -> int:
     """What some ranks of a training keep on NVMe of the UNet of a diffusers folder; only its header is read."""
     from safetensors import safe_open
 
-    with safe_open(base / "unet" / WEIGHTS, framework="numpy") as file:
+    with safe_open(base / "unet" / UNET_WEIGHTS, framework="numpy") as file:
         parameters = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     zero = settings.zero
     width = 4 if settings.precision == "fp32" else 2
