@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from platen.cluster import APPLY, Cluster
+from platen.cluster import APPLY, AwayError, Cluster, Object
 from platen.components.train.kubernetes.launch import Launcher
 from platen.components.train.kubernetes.own_pod import is_cancelled, own_workflow
 from platen.components.train.kubernetes.pods import condition, has_ended, has_started
@@ -307,6 +308,27 @@ def test_a_job_that_its_queue_does_not_admit_says_so(training: Start, site: Site
     with pytest.raises(ClusterError, match="the queue 'training' of Kueue has not admitted it"):
         launcher.follow(launcher.start())
     assert site.cluster.get(launcher.path) is None
+
+
+@dataclass(frozen=True)
+class Away(Cluster):
+    """A cluster whose API server does not answer the first requests."""
+
+    left: list[str]
+
+    def get(self, path: str, **query: str) -> Object | None:
+        if self.left:
+            raise AwayError(self.left.pop())
+        return super().get(path, **query)
+
+
+def test_an_api_server_that_is_away_is_waited_for(training: Start, site: Site) -> None:
+    launcher = bare_launcher(training(), {"kueue_queue": "training"})  # suspended: it has no pods
+    uid = launcher.start()["metadata"]["uid"]
+    launcher.cluster = away = Away(site.cluster.api, site.cluster.namespace, ["upgraded", "restarted"])
+    job, pods = launcher.look()
+    assert (job["metadata"]["uid"], pods, away.left) == (uid, [], [])
+    launcher.remove(uid)
 
 
 def test_pods_that_do_not_end_are_named(training: Start, site: Site) -> None:

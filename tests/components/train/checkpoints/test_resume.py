@@ -50,6 +50,7 @@ def trained_on(record: Path) -> dict[int, Counter[int]]:
     return steps
 
 
+@pytest.mark.timeout(900)
 def test_four_changes_of_world_size_and_stage_in_one_run(
     four_batches: Folder, base: Folder, uninterrupted: list[float], tmp_path: Path
 ) -> None:
