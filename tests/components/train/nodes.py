@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-TIMEOUT = 90  # seconds until a test gives up waiting
+TIMEOUT = 180  # seconds until a test gives up waiting
 
 
 @dataclass

@@ -40,7 +40,7 @@ def wait_for(process: psutil.Popen, words: str) -> list[str]:
 def stop(process: psutil.Popen) -> int:
     """SIGTERM to it and to what it started; its exit code."""
     os.killpg(process.pid, signal.SIGTERM)  # torchrun is of the same group
-    return int(process.wait(60))
+    return int(process.wait(180))
 
 
 def kill(process: psutil.Popen) -> None:
