@@ -40,6 +40,7 @@ def plan(settings: PlanSettings, inputs: Inputs, place: Place) -> Outcome:
     if not settings.use:
         log.info("plan: none is asked for (plan.use is false); train has its own settings")
         return Outcome()
+    check_captions(inputs)
     table = read_prices(settings.prices)
     subject = read_subject(settings, inputs)
     check_batch(settings, subject.samples)
@@ -80,6 +81,13 @@ def read_subject(settings: PlanSettings, inputs: Inputs) -> Subject:
         raise SettingsError("plan.resolution", f"{resolution}", f"a multiple of the {pixels} pixels of a latent")
     tokens = _read(folder, "text_encoder").get("max_position_embeddings", settings.caption_tokens)
     return Subject(read_config(folder), resolution // pixels, tokens, settings.samples or _samples(inputs))
+
+
+def check_captions(inputs: Inputs) -> None:
+    """Raise SettingsError where the text encoder is to be trained too: it is not forecast."""
+    if "encoded" in inputs and inputs["encoded"].manifest.facts.get("text") == "tokens":
+        problem = f"tokens, as {inputs['encoded'].uri} has: the text encoder is trained too, which is not planned for"
+        raise SettingsError("encode.text", problem, "embeddings; or plan.use: false")
 
 
 def check_batch(settings: PlanSettings, samples: int | None) -> None:

@@ -17,7 +17,9 @@ from platen.components.plan.settings import PlanSettings
 from platen.components.plan.stage import STAGE
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.settings import TrainSettings
-from platen.stage import run_stage
+from platen.errors import SettingsError
+from platen.settings import Settings
+from platen.stage import Inputs, Outcome, Place, Stage, run_stage
 from tests.components.plan.conftest import SMALL
 
 
@@ -62,6 +64,18 @@ def test_nothing_is_planned_where_no_plan_is_asked_for(tmp_path: Path) -> None:
     folder = run_stage(STAGE, settings, {}, str(tmp_path)).folder
     assert folder.manifest.files == []
     assert not (tmp_path / "profile").exists()
+
+
+def test_a_trained_text_encoder_is_not_planned_for(tmp_path: Path, config: Path) -> None:
+    def encode(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
+        return Outcome(facts={"text": "tokens", "splits": {"train": 1000}})
+
+    encoded = run_stage(Stage("encode", 1, "encoded", Settings, (), encode), Settings(), {}, str(tmp_path)).folder
+    settings = PlanSettings(use=True, model=config, resolution=64)
+    with pytest.raises(
+        SettingsError, match=r"encode\.text: tokens, .* not planned for\. Accepted: embeddings; or plan"
+    ):
+        run_stage(STAGE, settings, {"encoded": encoded.uri}, str(tmp_path))
 
 
 @pytest.mark.parametrize(
