@@ -339,7 +339,7 @@ class Launcher:
         step, budget = newest_step(self.shared), self.settings.restarts
         free = self.attempts.is_free(failure.code, step)
         if failure.final or (self.attempts.used >= budget and not free):
-            self.leave_no_pods(job["metadata"]["uid"])
+            self.leave_no_pods(job["metadata"]["uid"], failure)
             raise self.ending(failure, step)
         told = Restart(
             attempt=self.attempts.attempt,
@@ -356,10 +356,10 @@ class Launcher:
         self.remove(job["metadata"]["uid"], patience=self.settings.schedule_seconds)
         return self.cluster.get(self.path) or self.start()  # another launcher may have been first
 
-    def leave_no_pods(self, uid: str) -> None:
-        """Note at a failed job that its end was told; delete one that would run on."""
+    def leave_no_pods(self, uid: str, failure: Failure) -> None:
+        """Note at a job that fails by itself that its end was told; delete one that lost a pod: it would go on."""
         found = self.cluster.get(self.path)
-        if found is not None and condition(found, "Failed"):
+        if failure.final or (found is not None and condition(found, "Failed")):
             self.annotate(TOLD, time.time())
         else:
             self.remove(uid)
