@@ -18,7 +18,7 @@ from bench.training.world import new_world, settings, tell, unet_config
 
 MODULE = "bench.training.saving"
 CHANNELS = (64, 128, 256, 256)
-BATCH, SAMPLES, EVERY, SAVES = 2, 64, 15, 3
+BATCH, SAMPLES, EVERY, SAVES = 2, 64, 8, 12
 STEPS = EVERY * SAVES + EVERY // 2
 
 
