@@ -15,6 +15,7 @@ REUSE = 1_000_000_000  # stage3_max_reuse_distance: whoever is needed again soon
 PREFETCH = 10_000_000  # stage3_prefetch_bucket_size, as train sets it
 SUB_GROUP = 1_000_000_000  # sub_group_size: stage 3 updates so many numbers at a time
 BUCKET = 50_000_000  # reduce_bucket_size, as train sets it
+ON_HOST = ("host", "saving")  # parts of a rank's memory that are not on its device
 WHOLE_BUCKET = 500_000_000  # what is exchanged at once where nothing is split: DeepSpeed's own
 
 
@@ -74,7 +75,7 @@ class Memory:
     @property
     def device(self) -> int:
         """All parts on the device."""
-        return sum(size for name, size in self.parts().items() if name not in ("host", "saving"))
+        return sum(size for name, size in self.parts().items() if name not in ON_HOST)
 
     @property
     def on_host(self) -> int:

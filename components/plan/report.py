@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from platen.components.plan.choice import GIB, Candidate, Choice
-from platen.components.plan.memory import MASTER, Layout
+from platen.components.plan.memory import MASTER, ON_HOST, Layout
 from platen.components.plan.prices import Gpu, PriceTable
 from platen.components.plan.profile import ModelFacts
 from platen.components.plan.settings import PlanSettings
@@ -115,11 +115,14 @@ def _row(number: int, way: Candidate) -> tuple[str, ...]:
 
 
 def _parts(best: Candidate) -> list[str]:
-    memory = ", ".join(f"{name} {size / GIB:.2f}" for name, size in best.memory.parts().items() if size)
+    memory = [(name, f"{name} {size / GIB:.2f}") for name, size in best.memory.parts().items() if size]
+    here, there = (
+        ", ".join(told for name, told in memory if (name in ON_HOST) == on_host) for on_host in (False, True)
+    )
     step = ", ".join(f"{name} {took:.4f}" for name, took in best.step.parts().items() if name not in ("mfu", "seconds"))
     samples = best.layout.ranks * best.layout.micro_batch * best.accumulation / best.step.seconds
     return [
-        f"memory of a rank, GiB: {memory}",
+        f"memory of a rank, GiB: {here}; in the host's: {there}",
         f"a step, s: {step}; in all {best.step.seconds:.4f}; {samples:,.0f} samples/s",
         f"energy of the GPUs at most {best.energy_kwh:,.0f} kWh; moving data {best.transfer_usd:,.2f} USD",
     ]
