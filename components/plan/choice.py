@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -187,7 +188,7 @@ def _largest_fitting(
     for micro_batch in _divisors(own):
         tried = replace(layout, micro_batch=micro_batch, accumulates=micro_batch < own)
         memory = _predicted(model, tried)
-        if memory.device <= room and (offer.host_gib is None or memory.on_host <= host):
+        if memory.device <= room and memory.on_host <= host:
             return tried, memory
     return None
 
@@ -209,17 +210,13 @@ def _room(gpu: Gpu, settings: PlanSettings) -> float:
 
 
 def _host_room(offer: Offer, layout: Layout) -> float:
-    """Bytes of a node's memory that a rank may take; 0 where it is not known."""
-    return HOST_SHARE * (offer.host_gib or 0) * GIB / min(offer.gpus, layout.ranks)
+    """Bytes of a node's memory that a rank may take; any where it is not known: then nothing is offloaded."""
+    return HOST_SHARE * (offer.host_gib or math.inf) * GIB / min(offer.gpus, layout.ranks)
 
 
 def _too_large(model: ModelFacts, layout: Layout, gpu: Gpu, offer: Offer, settings: PlanSettings) -> str:
-    need = predict(model, layout)
-    host = (
-        f", and {need.on_host / GIB:.1f} GiB of the host where it may take {_host_room(offer, layout) / GIB:.1f}"
-        if offer.host_gib
-        else ""
-    )
+    need, room = predict(model, layout), _host_room(offer, layout) / GIB
+    host = f", and {need.on_host / GIB:.1f} GiB of the host where it may take {room:.1f}" if offer.host_gib else ""
     return (
         f"{layout.ranks} x {offer.gpu}, stage {layout.stage}, offload {layout.offload}, checkpointing "
         f"{'on' if layout.checkpointing else 'off'}: one sample a rank needs {need.device / GIB:.1f} GiB of a GPU's "

@@ -115,10 +115,9 @@ def _row(number: int, way: Candidate) -> tuple[str, ...]:
 
 
 def _parts(best: Candidate) -> list[str]:
-    memory = [(name, f"{name} {size / GIB:.2f}") for name, size in best.memory.parts().items() if size]
-    here, there = (
-        ", ".join(told for name, told in memory if (name in ON_HOST) == on_host) for on_host in (False, True)
-    )
+    memory = {name: f"{name} {size / GIB:.2f}" for name, size in best.memory.parts().items() if size}
+    here = ", ".join(told for name, told in memory.items() if name not in ON_HOST)
+    there = ", ".join(memory[name] for name in ON_HOST if name in memory)
     step = ", ".join(f"{name} {took:.4f}" for name, took in best.step.parts().items() if name not in ("mfu", "seconds"))
     samples = best.layout.ranks * best.layout.micro_batch * best.accumulation / best.step.seconds
     return [

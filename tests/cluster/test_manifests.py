@@ -16,6 +16,7 @@ from platen.cluster import APPLY, LABELS, MERGE, Cluster, Object, RefusedError
 from platen.components.train.kubernetes.pods import condition, timestamp
 from platen.components.train.kubernetes.pytorchjob import FOLLOWED, jobs_path
 from tests.cluster.manifests import apply, differences, kind_overlay, on_top
+from tests.cluster.training import suspended_job
 from tests.cluster.waiting import wait_until
 from tests.manifests.kustomize import COMPONENTS, OVERLAYS, write_on_top
 from tests.manifests.test_alerts import alerts
@@ -156,16 +157,8 @@ def test_the_reaper_as_it_is_scheduled_deletes_what_nobody_follows(
 
 def write_job(cluster: Cluster, name: str, seconds_ago: float) -> str:
     """A training job that was followed so long ago, and is suspended so that it has no pods; its path."""
-    pod = {"spec": {"containers": [{"name": "pytorch", "image": "none"}]}}
-    body = {
-        "apiVersion": "kubeflow.org/v1",
-        "kind": "PyTorchJob",
-        "metadata": {"name": name, "labels": LABELS, "annotations": {FOLLOWED: timestamp(time.time() - seconds_ago)}},
-        "spec": {
-            "runPolicy": {"suspend": True},
-            "pytorchReplicaSpecs": {"Master": {"replicas": 1, "restartPolicy": "Never", "template": pod}},
-        },
-    }
+    annotations = {FOLLOWED: timestamp(time.time() - seconds_ago)}
+    body = suspended_job(name=name, labels=LABELS, annotations=annotations)
     cluster.create(jobs_path(cluster), body)
     return f"{jobs_path(cluster)}/{name}"
 

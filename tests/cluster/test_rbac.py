@@ -12,6 +12,7 @@ from platen.cluster import APPLY, MERGE, Cluster, RefusedError
 from tests.cluster.accounts import token_of
 from tests.cluster.manifests import kind_overlay
 from tests.cluster.namespaces import new_namespace
+from tests.cluster.training import suspended_job
 
 pytestmark = pytest.mark.cluster
 
@@ -33,16 +34,7 @@ class Call(NamedTuple):
 
 def job(namespace: str) -> dict[str, Any]:
     """A training job that is suspended, so that it never has pods."""
-    pod = {"spec": {"containers": [{"name": "pytorch", "image": "platen/train:none"}]}}
-    return {
-        "apiVersion": "kubeflow.org/v1",
-        "kind": "PyTorchJob",
-        "metadata": {"name": "a-job", "namespace": namespace},
-        "spec": {
-            "runPolicy": {"suspend": True},
-            "pytorchReplicaSpecs": {"Master": {"replicas": 1, "restartPolicy": "Never", "template": pod}},
-        },
-    }
+    return suspended_job(name="a-job", namespace=namespace)
 
 
 # What the steps of the pipeline do; the other accounts may do none of it, but for the two calls of the reaper.

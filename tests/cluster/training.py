@@ -308,6 +308,20 @@ def run_in(cluster: Cluster, pod: str, container: str, command: list[str]) -> st
     )  # fmt: skip
 
 
+def suspended_job(**metadata: Any) -> Object:
+    """A training job that never has pods."""
+    pod = {"spec": {"containers": [{"name": "pytorch", "image": "platen/train:none"}]}}
+    return {
+        "apiVersion": "kubeflow.org/v1",
+        "kind": "PyTorchJob",
+        "metadata": metadata,
+        "spec": {
+            "runPolicy": {"suspend": True},
+            "pytorchReplicaSpecs": {"Master": {"replicas": 1, "restartPolicy": "Never", "template": pod}},
+        },
+    }
+
+
 @contextmanager
 def quota(cluster: Cluster, **hard: str) -> Iterator[None]:
     """A quota of the namespace, in force."""

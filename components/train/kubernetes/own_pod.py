@@ -16,7 +16,12 @@ def own_workflow(cluster: Cluster) -> list[Object]:
     Not the pod itself: a step that is retried has another, and shall find its job.
     """
     pod = find_pod(cluster)
-    owners = pod["metadata"].get("ownerReferences", []) if pod else []
+    return workflows_of(pod) if pod else []
+
+
+def workflows_of(pod: Object) -> list[Object]:
+    """The Argo Workflow that a pod belongs to, as owner; none, where Argo has not made it."""
+    owners = pod["metadata"].get("ownerReferences", [])
     kept = ("apiVersion", "kind", "name", "uid")
     return [{key: owner[key] for key in kept} for owner in owners if owner["kind"] == "Workflow"]
 
@@ -42,7 +47,7 @@ def is_taken_away(cluster: Cluster) -> bool:
         pod = find_pod(here)
         if pod is None or "deletionTimestamp" in pod["metadata"]:
             return True
-        return any(not is_cancelled(here, owner["name"]) for owner in own_workflow(here))
+        return any(not is_cancelled(here, owner["name"]) for owner in workflows_of(pod))
     except ClusterError:
         return False
 

@@ -2,4 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 UNET_WEIGHTS, TEXT_WEIGHTS = "diffusion_pytorch_model.safetensors", "model.safetensors"
+
+
+def tensor_sizes(weights: Path) -> list[int]:
+    """How many numbers each tensor of a safetensors file has; only its header is read."""
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="numpy") as file:
+        return [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118 - no mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 import deepspeed
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from platen.components.train.models.files import TEXT_WEIGHTS, UNET_WEIGHTS
+from platen.components.train.models.files import TEXT_WEIGHTS, UNET_WEIGHTS, tensor_sizes
 from platen.components.train.parallel.whole import load_whole
 from platen.errors import InputError
 
@@ -103,11 +101,8 @@ def _read_text_encoder(folder: Path) -> Any:
 
 def largest_parameter(base: Path, *, with_text_encoder: bool) -> int:
     """Numbers of the largest parameter of a diffusers folder that is trained on; only headers of files are read."""
-    sizes: list[int] = []
-    for path in _weights(base, with_text_encoder=with_text_encoder).values():
-        with safe_open(path, framework="pt") as file:
-            sizes += [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
-    return max(sizes)
+    files = _weights(base, with_text_encoder=with_text_encoder).values()
+    return max(size for path in files for size in tensor_sizes(path))
 
 
 def _weights(base: Path, *, with_text_encoder: bool) -> dict[str, Path]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platen.components.train.models.files import UNET_WEIGHTS
+from platen.components.train.models.files import UNET_WEIGHTS, tensor_sizes
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
@@ -20,14 +19,10 @@ OPTIMIZER = 16  # bytes a number: fp32 weight, gradient and two moments
 
 def needed_bytes(settings: TrainSettings, base: Path, ranks: int) -> int:
     """What some ranks of a training keep on NVMe of the UNet of a diffusers folder; only its header is read."""
-    from safetensors import safe_open
-
-    with safe_open(base / "unet" / UNET_WEIGHTS, framework="numpy") as file:
-        parameters = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
-    zero = settings.zero
+    parameters, zero = sum(tensor_sizes(base / "unet" / UNET_WEIGHTS)), settings.zero
     width = 4 if settings.precision == "fp32" else 2
     each = OPTIMIZER * (zero.offload_optimizer == "nvme") + width * (zero.offload_parameters == "nvme")
-    return int(each * parameters * ranks // settings.ranks)
+    return each * parameters * ranks // settings.ranks
 
 
 @contextmanager
