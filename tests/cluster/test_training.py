@@ -283,6 +283,13 @@ def test_an_image_that_is_nowhere_is_named_before_the_job_is_made(training: Star
     assert missing.job() is None
 
 
+def test_a_path_on_nvme_that_pods_do_not_have_is_refused_before_the_job_is_made(training: Start) -> None:
+    step = (without := training(zero={"stage": 3, "offload_optimizer": "nvme", "nvme_path": "/nvme"})).step()
+    assert step.ended() == 2
+    assert step.said("train.zero.nvme_path: /nvme: no such folder on this machine")
+    assert without.job() is None
+
+
 def test_a_quota_without_room_is_named_before_the_job_is_made(training: Start, site: Site) -> None:
     with quota(site.cluster, requests_memory="4Gi"):
         step = (crowded := training()).step()

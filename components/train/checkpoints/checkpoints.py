@@ -61,6 +61,7 @@ class Checkpoints:
         desk: Folder of this node for files on their way to or from a bucket.
         settings: When, and what is kept.
         stage: The ZeRO stage, for the record.
+        base: Digest of the model that training began with, for the record.
         masters: What this rank's optimizer holds.
         ema: The average of it.
     """
@@ -69,6 +70,7 @@ class Checkpoints:
     desk: Path
     settings: CheckpointSettings
     stage: int
+    base: str
     masters: Masters
     ema: Ema
     snapshot: Snapshot = field(default_factory=Snapshot)
@@ -137,6 +139,7 @@ class Checkpoints:
         losses = [loss for loss in save.progress["losses"][-self.settings.every :] if loss is not None]
         index = Checkpoint(
             step=len(save.progress["losses"]),
+            base=self.base,
             ranks=len(layout.parts),
             stage=self.stage,
             loss=sum(losses) / len(losses) if losses else None,

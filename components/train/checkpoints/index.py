@@ -41,9 +41,13 @@ class Layout(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """`checkpoint.json`: steps done, who wrote it, mean loss of the steps since the one before, files by path below."""
+    """`checkpoint.json`: steps done, who wrote it, mean loss of the steps since the one before, files by path below.
+
+    `base` is the digest of the model that training began with; empty where it is not known.
+    """
 
     step: int
+    base: str = ""
     ranks: int
     stage: int
     loss: float | None

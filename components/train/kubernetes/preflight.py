@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import PurePosixPath
 
 from platen.cluster import Cluster, Object, RefusedError
-from platen.components.train.job import read_job
+from platen.components.train.checkpoints.resumable import check_resumable
+from platen.components.train.job import USERS, read_job
 from platen.components.train.kubernetes.follow import entry
 from platen.components.train.kubernetes.pods import condition, end_of, has_started, pods_of, timestamp
 from platen.components.train.kubernetes.probe import gibibytes
@@ -27,8 +28,12 @@ from platen.components.train.kubernetes.pytorchjob import (
 )
 from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.kubernetes.waiting import why_waiting
-from platen.errors import ClusterError, SettingsError
-from platen.manifest import canonical, sha256
+from platen.components.train.models.files import UNET_FILE
+from platen.components.train.node.nvme import GIB
+from platen.components.train.node.nvme import needed_bytes as nvme_bytes
+from platen.components.train.settings import TrainSettings
+from platen.errors import ClusterError, InputError, SettingsError
+from platen.manifest import File, canonical, sha256
 from platen.stage import open_folder
 from platen.telemetry import log
 
@@ -41,6 +46,7 @@ NEEDED = (  # group, resource, verbs: what the launcher does
 PROBE_SECONDS = 60.0  # for the probe to start; a node may have to be made first, or an image to be pulled
 PROBE_STAYS = 3600  # seconds for which a probe that went well counts
 HOPELESS = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
+WIDEST = 4  # bytes of a number in a file of weights
 STATES = 8  # size of the optimizer's states, gradients and average, in sizes of the base model, on the safe side
 
 
@@ -56,11 +62,16 @@ def preflight(cluster: Cluster, settings: JobSettings, workspace: str, job_uri: 
     Raises:
         ClusterError: Quota, image or storage do not suffice.
         SettingsError: The pods cannot reach the workspace.
+        InputError: There are checkpoints that it cannot or must not go on from; a path that the pods do not have.
     """
+    job = read_job(job_uri)
+    check_resumable(job)
     check_workspace(settings, workspace)
     check_quota(cluster, settings)
     look_for_a_node(cluster, settings)
-    probe(cluster, settings, workspace, needed_bytes(job_uri))
+    encoded, base = (open_folder(uri).manifest.files for uri in (job.encoded, job.base))
+    needed = disk_use(job.settings, encoded, base, settings.processes_per_node)
+    probe(cluster, settings, [workspace, *map(str, needed)])
 
 
 def check_access(cluster: Cluster) -> None:
@@ -190,21 +201,27 @@ def could_hold(node: Object, needed: Mapping[str, Decimal], labels: Mapping[str,
     return enough and all(own.get(name) == value for name, value in labels.items())
 
 
-def needed_bytes(job_uri: str) -> int:
-    """What a pod's disk must hold: the inputs, and checkpoints and export on their way."""
-    job = read_job(job_uri)
-    encoded, base = (
-        sum(file.size for file in open_folder(uri).manifest.files) if uri else 0 for uri in (job.encoded, job.base)
-    )
-    return encoded + (1 + STATES) * base
+def disk_use(settings: TrainSettings, encoded: Sequence[File], base: Sequence[File], ranks: int) -> list[str | int]:
+    """What a pod of some ranks needs of its disks: scratch; a path on NVMe and what it needs there, if it uses one.
+
+    All in whole GiB. Scratch holds the inputs, and checkpoints and export on their way. For NVMe the file of weights is
+    not fetched to be counted: it is at least this much, if they are fp32 there.
+    """
+    needed = sum(file.size for file in encoded) + (1 + STATES) * sum(file.size for file in base)
+    zero = settings.zero
+    scratch = -(-needed // GIB)
+    if zero.nvme_path is None or not zero.uses_nvme:
+        return [scratch]
+    parameters = sum(file.size for file in base if file.path == UNET_FILE) // WIDEST
+    return [scratch, zero.nvme_path, nvme_bytes(settings, parameters, ranks) // GIB]
 
 
-def probe(cluster: Cluster, settings: JobSettings, workspace: str, needed: int) -> None:
+def probe(cluster: Cluster, settings: JobSettings, arguments: Sequence[str]) -> None:
     """Run the probe in a pod like the real ones, without their GPUs; once an hour where it went well.
 
     The job itself is the note that it did: it stays for that long.
     """
-    body = probe_body(settings, workspace, needed)
+    body = probe_body(settings, arguments)
     name = body["metadata"]["name"]
     path = f"{jobs_path(cluster)}/{name}"
     there = cluster.get(path)
@@ -223,7 +240,7 @@ def probe(cluster: Cluster, settings: JobSettings, workspace: str, needed: int) 
             cluster.delete(path)
 
 
-def probe_body(settings: JobSettings, workspace: str, needed: int) -> Object:
+def probe_body(settings: JobSettings, arguments: Sequence[str]) -> Object:
     """The probe's job: its name stands for its pod and what is probed there."""
     small: Object = {"nodes": 1, "processes_per_node": 1, "gpu": None, "devices": {}, "scratch": None}
     small |= {"cpu": "100m", "memory": "512Mi", "shm": "16Mi"}
@@ -231,8 +248,7 @@ def probe_body(settings: JobSettings, workspace: str, needed: int) -> Object:
     if settings.gpu:  # nodes with GPUs are often kept free for pods that ask for one
         small["tolerations"] = (*settings.tolerations, {"key": settings.gpu, "operator": "Exists"})
     chosen = settings.model_copy(update=small)
-    rounded = -(-needed // 2**30) * 2**30
-    command = ["python", "-m", "platen.components.train.kubernetes.probe", workspace, str(rounded)]
+    command = ["python", "-m", "platen.components.train.kubernetes.probe", *arguments]
     run = sha256(canonical(pod_template(chosen, Task("", "", "probe", command), {}, "1")))[:16]
     task = Task(f"probe-{run}", run, "probe", command)
     annotations = {ATTEMPT: "1", FOLLOWED: timestamp(time.time())}
@@ -242,7 +258,7 @@ def probe_body(settings: JobSettings, workspace: str, needed: int) -> Object:
 def wait_for_probe(cluster: Cluster, settings: JobSettings, job: Object) -> bool:
     """Whether the probe went well; False where it did not get to run, for no reason that lies in the job.
 
-    Raises ClusterError where it failed, or where it never can run.
+    Raises ClusterError where it failed, or where it never can run; InputError where what is wrong is the user's.
     """
     name, uid = job["metadata"]["name"], job["metadata"]["uid"]
     path, until = f"{jobs_path(cluster)}/{name}", time.monotonic() + PROBE_SECONDS
@@ -253,7 +269,8 @@ def wait_for_probe(cluster: Cluster, settings: JobSettings, job: Object) -> bool
             return True
         ended = next((end for pod in pods if (end := end_of(pod))), None)
         if ended or condition(job, "Failed"):
-            raise ClusterError(f"preflight: a pod with {chosen_image(settings)} failed: {words_of(cluster, pods)}")
+            kind = InputError if ended and ended.code == USERS else ClusterError
+            raise kind(f"preflight: a pod with {chosen_image(settings)} failed: {words_of(cluster, pods)}")
         why = "" if any(map(has_started, pods)) else why_waiting(cluster, job, pods, 1)
         if any(word in why for word in HOPELESS) or ("forbidden" in why and not pods):
             raise ClusterError(f"preflight: a pod with {chosen_image(settings)} cannot start: {why}")

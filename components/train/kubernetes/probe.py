@@ -1,6 +1,6 @@
 """Run in a pod before the real ones: the image starts, the storage can be written, the disk has room.
 
-python -m platen.components.train.kubernetes.probe WORKSPACE NEEDED_BYTES
+python -m platen.components.train.kubernetes.probe WORKSPACE GIB_OF_SCRATCH [NVME_PATH GIB_OF_NVME]
 """
 
 from __future__ import annotations
@@ -8,17 +8,21 @@ from __future__ import annotations
 import shutil
 import sys
 import uuid
+from pathlib import Path
 
+from platen.components.train.node.nvme import GIB, check_nvme
 from platen.errors import PlatenError, StorageError
 from platen.storage import join, scratch, store_for
 from platen.telemetry import log, set_up_logging
 
 
-def main(workspace: str, needed: str) -> None:
+def main(workspace: str, needed: str, nvme: str | None = None, needed_there: str = "0") -> None:
     """Probe; ends with the exit code of what is wrong."""
     set_up_logging()
     try:
-        probe(workspace, int(needed))
+        probe(workspace, int(needed) * GIB)
+        if nvme is not None:
+            check_nvme(Path(nvme), int(needed_there) * GIB)
     except (PlatenError, OSError) as error:
         log.error("%s", error)
         sys.exit(error.exit_code if isinstance(error, PlatenError) else 1)
@@ -53,8 +57,8 @@ def probe(workspace: str, needed: int) -> None:
 
 def gibibytes(count: int) -> str:
     """A size for people."""
-    return f"{count / 2**30:.1f} GiB"
+    return f"{count / GIB:.1f} GiB"
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 UNET_WEIGHTS, TEXT_WEIGHTS = "diffusion_pytorch_model.safetensors", "model.safetensors"
+UNET_FILE = f"unet/{UNET_WEIGHTS}"
 
 
 def tensor_sizes(weights: Path) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from platen.components.train.checkpoints.resumable import check_resumable
 from platen.components.train.job import OUT_OF_TIME, STOPPED, clear_error, read_error, read_job
 from platen.components.train.node.worker import Node, run_node
 from platen.components.train.settings import TrainSettings
@@ -19,6 +20,7 @@ def run_here(uri: str, settings: TrainSettings, place: Place) -> None:
         SystemExit: Training was stopped and saved.
     """
     job = read_job(uri)
+    check_resumable(job)
     clear_error(job.shared)
     node = Node(count=1, index=0, processes=settings.ranks)
     ended = run_node(job, node, lambda line: log.info("%s", line), {"PLATEN_LOG": PLAIN})

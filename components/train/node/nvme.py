@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platen.components.train.models.files import UNET_WEIGHTS, tensor_sizes
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
@@ -17,9 +16,9 @@ GIB = 2**30
 OPTIMIZER = 16  # bytes a number: fp32 weight, gradient and two moments
 
 
-def needed_bytes(settings: TrainSettings, base: Path, ranks: int) -> int:
-    """What some ranks of a training keep on NVMe of the UNet of a diffusers folder; only its header is read."""
-    parameters, zero = sum(tensor_sizes(base / "unet" / UNET_WEIGHTS)), settings.zero
+def needed_bytes(settings: TrainSettings, parameters: int, ranks: int) -> int:
+    """What some ranks of a training keep on NVMe of a UNet of so many parameters."""
+    zero = settings.zero
     width = 4 if settings.precision == "fp32" else 2
     each = OPTIMIZER * (zero.offload_optimizer == "nvme") + width * (zero.offload_parameters == "nvme")
     return each * parameters * ranks // settings.ranks

@@ -36,6 +36,7 @@ from platen.components.train.job import (
     leave_error,
     read_job,
 )
+from platen.components.train.models.files import UNET_FILE, tensor_sizes
 from platen.components.train.node.nvme import needed_bytes, nvme_folder
 from platen.components.train.settings import TrainSettings
 from platen.errors import CorruptError, InputError, PlatenError
@@ -127,7 +128,8 @@ def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, st
         )
     began = str(time.time())  # the time budget counts from here
     zero, inputs = job.settings.zero, {name: fetch(job, name) for name in job.digests}
-    needed = needed_bytes(job.settings, Path(inputs["base"]), node.processes) if zero.uses_nvme else 0
+    parameters = sum(tensor_sizes(Path(inputs["base"], UNET_FILE))) if zero.uses_nvme else 0
+    needed = needed_bytes(job.settings, parameters, node.processes)
     with node_folder(job.shared, node.index) as desk, nvme_folder(zero, desk.name, needed) as own:
         settings = job.settings.model_copy(update={"zero": own})
         here = job.model_copy(update={"settings": settings, **inputs})

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from platen.components.train.checkpoints.checkpoints import Checkpoints
+from platen.components.train.checkpoints.resumable import check_resumed
 from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import build_order
 from platen.components.train.job import BEGAN, CHECKPOINTS, EXPORT, RESULT, Job
@@ -36,7 +37,6 @@ from platen.components.train.parallel.zero import bundle_small_modules, engine_c
 from platen.components.train.rank.deterministic import use_deterministic_algorithms
 from platen.components.train.rank.guard import Guard, Losses, watch_plain_optimizer
 from platen.components.train.rank.machine import Machine, check_machine
-from platen.components.train.rank.rollback import check_resumed
 from platen.components.train.rank.stop import StopFlag
 from platen.components.train.rank.trainer import Trainer
 from platen.manifest import Json, canonical, list_files
@@ -120,8 +120,8 @@ def build(job: Job, desk: Path) -> Trainer:
     if settings.precision != "fp32" and not settings.lora:
         load_masters(masters, state)
     ema = Ema(masters, settings.ema)
-    uri, stage = join(job.shared, CHECKPOINTS), settings.zero.stage
-    checkpoints = Checkpoints(uri, desk, settings.checkpoints, stage, masters, ema)
+    uri, digest = join(job.shared, CHECKPOINTS), job.digests.get("base", "")
+    checkpoints = Checkpoints(uri, desk, settings.checkpoints, settings.zero.stage, digest, masters, ema)
     order = build_order(data, settings.data.weights, settings.global_batch, settings.seed)
     schedule = json.loads((base / SCHEDULER).read_bytes())
     return Trainer(

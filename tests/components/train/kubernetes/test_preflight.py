@@ -10,13 +10,18 @@ import pytest
 from platen.components.train.kubernetes.preflight import (
     check_workspace,
     could_hold,
+    disk_use,
     probe_body,
     quantity,
     quota_use,
     shortage,
 )
 from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.models.files import UNET_FILE
+from platen.components.train.node.nvme import GIB
+from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
+from platen.manifest import File
 
 GPUS = JobSettings(nodes=2, processes_per_node=4, gpu="nvidia.com/gpu", cpu="8", memory="64Gi", devices={"rdma/hca": 1})
 
@@ -95,19 +100,32 @@ def test_a_workspace_that_pods_cannot_reach_is_refused() -> None:
 
 
 def test_the_probe_takes_no_gpu_yet_may_go_where_they_are() -> None:
-    spec = probe_body(GPUS, "gs://b/ws", 10)["spec"]["pytorchReplicaSpecs"]
+    spec = probe_body(GPUS, ["gs://b/ws", "10"])["spec"]["pytorchReplicaSpecs"]
     (container,) = spec["Master"]["template"]["spec"]["containers"]
     assert set(spec) == {"Master"}
     assert set(container["resources"]["limits"]) == {"memory"}
     assert spec["Master"]["template"]["spec"]["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
 
 
-def test_what_a_probe_found_holds_for_the_same_pods_and_a_little_more_data() -> None:
-    def name(settings: JobSettings = GPUS, needed: int = 2**30 - 5) -> str:
-        return str(probe_body(settings, "gs://b/ws", needed)["metadata"]["name"])
+def test_what_a_probe_found_holds_for_the_same_pods_and_disks() -> None:
+    def name(settings: JobSettings = GPUS, needed: int = 1) -> str:
+        return str(probe_body(settings, ["gs://b/ws", str(needed)])["metadata"]["name"])
 
-    assert name() == name(needed=2**30)
     assert name() == name(GPUS.model_copy(update={"restarts": 7, "nodes": 8}))
-    assert name() != name(needed=2**31)
+    assert name() != name(needed=2)
     assert name() != name(GPUS.model_copy(update={"service_account": "other"}))
     assert name() != name(GPUS.model_copy(update={"image": "other:1"}))
+
+
+@pytest.mark.parametrize(
+    ("zero", "nvme"),
+    [({}, []), ({"offload_optimizer": "nvme", "nvme_path": "/nvme"}, ["/nvme", 6 * 16 * 2 // 8])],
+    ids=["memory", "nvme"],
+)
+def test_disks_must_hold_the_inputs_nine_models_and_what_is_offloaded(
+    zero: dict[str, Any], nvme: list[str | int]
+) -> None:
+    settings = TrainSettings.model_validate({"ranks": 8, "zero": zero})
+    unet = File(path=UNET_FILE, size=6 * 4 * GIB, sha256="0" * 64)  # 6 Gi numbers
+    latents = File(path="latents/0.npy", size=GIB - 5, sha256="0" * 64)
+    assert disk_use(settings, [latents], [unet], ranks=2) == [1 + 9 * 24, *nvme]

@@ -13,9 +13,9 @@ from platen.components.train.kubernetes.probe import probe
 from platen.errors import StorageError
 
 
-def run(workspace: Path, needed: int, scratch: Path) -> subprocess.CompletedProcess[str]:
+def run(workspace: Path, needed: int, scratch: Path, *nvme: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "platen.components.train.kubernetes.probe", str(workspace), str(needed)],
+        [sys.executable, "-m", "platen.components.train.kubernetes.probe", str(workspace), str(needed), *nvme],
         env={**os.environ, "PLATEN_SCRATCH": str(scratch)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -27,10 +27,24 @@ def test_a_place_that_can_be_used_is_left_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_with_its_numbers(tmp_path: Path) -> None:
-    ended = run(tmp_path / "ws", 2**60, tmp_path / "scratch")
+    ended = run(tmp_path / "ws", 2**30, tmp_path / "scratch")
     assert ended.returncode == 1
     assert "GiB free on the node, 1073741824.0 GiB needed" in ended.stderr
     assert "train.job.scratch" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "gib", "words"),
+    [("gone", "0", "no such folder on this machine"), (".", str(2**30), "this node's ranks need 1073741824.0")],
+    ids=["missing", "too_small"],
+)
+def test_nvme_without_a_folder_or_room_is_the_users_to_put_right(
+    folder: str, gib: str, words: str, tmp_path: Path
+) -> None:
+    ended = run(tmp_path / "ws", 1, tmp_path / "scratch", str(tmp_path / folder), gib)
+    assert ended.returncode == 2, ended.stderr
+    assert "train.zero.nvme_path" in ended.stderr
+    assert words in ended.stderr
 
 
 def test_a_workspace_that_cannot_be_written_is_told(tmp_path: Path) -> None:
