@@ -74,6 +74,19 @@ class Folder:
 
 
 Inputs = Mapping[str, Folder]
+INPUT_KINDS: Mapping[str, Kind] = {  # what an input's name stands for, whichever stage reads it
+    "dataset": "dataset",
+    "texts": "dataset",
+    "images": "dataset",
+    "encoded": "encoded",
+    "base": "model",
+    "model": "model",
+    "generated": "pictures",
+    "report": "report",
+    "decision": "report",
+    "plan": "report",
+    "release": "release",
+}
 
 
 @dataclass
@@ -169,10 +182,10 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
         workspace: Local path or bucket prefix; the output is `<workspace>/<stage>/<fingerprint>`.
 
     Raises:
-        InputError: An input is missing or not what its manifest says.
+        InputError: An input is missing, of another kind, or not what its manifest says.
     """
     started = time.monotonic()
-    opened = {name: open_folder(uri, workspace) for name, uri in wanted_inputs(stage, inputs).items()}
+    opened = {name: open_input(name, uri, workspace) for name, uri in wanted_inputs(stage, inputs).items()}
     advice = {name: opened.pop(name) for name in stage.advice if name in opened}
     if advice and stage.advised is not None:
         settings = stage.advised(settings, advice)
@@ -224,6 +237,21 @@ def wanted_inputs(stage: Stage[S], inputs: Mapping[str, str]) -> dict[str, str]:
         if name not in inputs:
             raise InputError(f"{stage.name} needs the input {name!r}: the URI of a committed folder")
     return dict(inputs)
+
+
+def open_input(name: str, uri: str, workspace: str) -> Folder:
+    """The committed folder of an input. Raises InputError where it is not of the kind that the input's name stands for.
+
+    Without this a stage that is given a model for a data set finds no samples in it, and commits that.
+    """
+    folder = open_folder(uri, workspace)
+    kind, maker = folder.manifest.kind, folder.manifest.made_by.stage
+    wanted = INPUT_KINDS.get(name, kind)
+    if kind != wanted:
+        raise InputError(
+            f"{folder.uri}: {kind}, made by {maker}, as the input {name!r}. Accepted: a folder of kind {wanted}"
+        )
+    return folder
 
 
 def find(uri: str) -> Folder | None:

@@ -128,6 +128,14 @@ def test_input_that_was_changed_after_its_commit_is_refused(tmp_path: Path) -> N
     assert committed(tmp_path) == [word.manifest.fingerprint]
 
 
+def test_an_input_of_another_kind_is_refused(tmp_path: Path) -> None:
+    report = run_stage(word_stage(), WordSettings(), {}, str(tmp_path)).folder
+    stage = replace(READ, inputs=("dataset",), optional_inputs=())
+    with pytest.raises(InputError, match=r"report, made by word, as the input 'dataset'\. Accepted: .* kind dataset"):
+        run_stage(stage, WordSettings(), {"dataset": report.uri}, str(tmp_path))
+    assert committed(tmp_path) == [report.manifest.fingerprint]
+
+
 def test_manifest_that_was_edited_is_refused(tmp_path: Path) -> None:
     word = run_stage(word_stage(), WordSettings(), {}, str(tmp_path)).folder
     path = word.path / MANIFEST
