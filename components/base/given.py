@@ -19,7 +19,7 @@ PARTS = {  # what a Stable Diffusion folder must hold; one of each alternative
     "unet": ("config.json", "diffusion_pytorch_model.safetensors"),
     "vae": ("config.json", "diffusion_pytorch_model.safetensors"),
     "text_encoder": ("config.json", "model.safetensors"),
-    "tokenizer": ("tokenizer_config.json",),
+    "tokenizer": ("tokenizer_config.json", "tokenizer.json|vocab.json", "tokenizer.json|merges.txt"),
     "scheduler": ("scheduler_config.json",),
 }
 CLIP = ("config.json", "model.safetensors", "preprocessor_config.json|processor_config.json")
@@ -54,11 +54,11 @@ def take_over(model: str, revision: str, clip: str | None, out: Path) -> None:
 
 def check_parts(folder: Path) -> None:
     """Raise InputError that names the first file that a Stable Diffusion folder lacks."""
-    for part, names in PARTS.items():
-        for name in names:
-            if not (folder / part / name).is_file():
+    for part, needed in PARTS.items():
+        for names in needed:
+            if not _has_one(folder / part, names):
                 raise InputError(
-                    f"{folder / part / name}: missing; base.base_model must be a diffusers folder of Stable Diffusion "
+                    f"{folder / part / names}: missing; base.base_model must be a diffusers folder of Stable Diffusion "
                     "1.x or 2.x with safetensors weights"
                 )
 
@@ -66,9 +66,13 @@ def check_parts(folder: Path) -> None:
 def check_clip(folder: Path, *, given: bool) -> None:
     """Raise InputError where a folder is no CLIPModel with its processor."""
     for names in CLIP:
-        if not any((folder / name).is_file() for name in names.split("|")):
+        if not _has_one(folder, names):
             hint = "base.clip must name" if given else "the base model has no clip/ of its own, so base.clip must name"
             raise InputError(f"{folder / names}: missing; {hint} a folder or hub id of a CLIPModel with its processor")
+
+
+def _has_one(folder: Path, names: str) -> bool:
+    return any((folder / name).is_file() for name in names.split("|"))
 
 
 def objects_of(model: str) -> dict[str, Object]:

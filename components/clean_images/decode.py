@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from platen.components.clean_images.colour import to_rgb, to_srgb
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # How a whole file ends; some writers leave padding behind it.
 ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 PADDING = 1024  # bytes
+# What libjpeg-turbo says where it comes upon the end mark before the last pixel; Pillow would fill up with grey.
+CUT = re.compile(r"premature end of data|found marker 0xd9 instead of RST")
 
 
 def decode(data: bytes, header: Header, shorter_side: int, max_pixels: int) -> Pixels:
@@ -40,13 +43,19 @@ def decode(data: bytes, header: Header, shorter_side: int, max_pixels: int) -> P
         pixels = _decode_jpeg(data, header, shorter_side, max_pixels)
         if pixels is not None:
             return upright(to_srgb(pixels, header.profile), header.orientation)
-    return _decode_with_pillow(data, header, max_pixels)
+    if header.format == "JPEG" and header.mode == "CMYK":
+        _decode_jpeg(data, header, 1, max_pixels, "CMYK")  # only to see that it is whole: Pillow knows its colours
+    pixels = _decode_with_pillow(data, header, max_pixels)
+    # Pillow turns TIFF files itself.
+    return upright(pixels, UPRIGHT if header.format == "TIFF" else header.orientation)
 
 
-def _decode_jpeg(data: bytes, header: Header, shorter_side: int, max_pixels: int) -> Pixels | None:
+def _decode_jpeg(
+    data: bytes, header: Header, shorter_side: int, max_pixels: int, colours: str = "RGB"
+) -> Pixels | None:
     """Decode with libjpeg-turbo, at the smallest n/8 of the size that is still large enough.
 
-    None for a file that it finds fault with: Pillow then tells truncated files from odd ones.
+    None for a file that it finds another fault with than an early end: Pillow then tells truncated files from odd ones.
     """
     import simplejpeg
 
@@ -55,8 +64,10 @@ def _decode_jpeg(data: bytes, header: Header, shorter_side: int, max_pixels: int
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, **least)
         check_pixels(width, height, max_pixels)
-        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", **least)
-    except ValueError:
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colours, **least)
+    except ValueError as error:
+        if CUT.search(str(error)):
+            raise _truncated(data, header) from error
         return None
     return pixels
 
@@ -66,19 +77,21 @@ def _decode_with_pillow(data: bytes, header: Header, max_pixels: int) -> Pixels:
         check_pixels(picture.width, picture.height, max_pixels)
         try:
             picture.load()
-            pixels = to_rgb(picture, header.profile)
+            return to_rgb(picture, header.profile)
         except MemoryError:
             raise
         except Exception as error:  # on hostile bytes Pillow raises what it likes
             raise _broken(data, header, error) from error
-    # Pillow turns TIFF files itself.
-    return upright(pixels, UPRIGHT if header.format == "TIFF" else header.orientation)
 
 
 def _broken(data: bytes, header: Header, error: Exception) -> Rejected:
     if "truncated" in str(error).lower() or ends_early(data, header.format):
-        return Rejected("truncated_image", f"{header.format} of {len(data)} bytes ends before its pixels do")
+        return _truncated(data, header)
     return Rejected("corrupt_image", f"{header.format} that cannot be decoded: {error}")
+
+
+def _truncated(data: bytes, header: Header) -> Rejected:
+    return Rejected("truncated_image", f"{header.format} of {len(data)} bytes ends before its pixels do")
 
 
 def ends_early(data: bytes, name: str) -> bool:

@@ -12,7 +12,7 @@ from platen.components.clean_images.decode import decode
 from platen.components.clean_images.encode import EXTENSIONS, encode
 from platen.components.clean_images.measure import contrast, sharpness
 from platen.components.clean_images.phash import phash
-from platen.components.clean_images.probe import UPRIGHT, Header, probe
+from platen.components.clean_images.probe import QUARTER_TURNS, UPRIGHT, Header, probe
 from platen.components.clean_images.rejected import Rejected
 from platen.components.clean_images.resize import centre_crop, thumbnail, to_size
 from platen.components.clean_images.settings import CleanImagesSettings
@@ -63,7 +63,8 @@ def _clean(sample: Sample, settings: CleanImagesSettings) -> Cleaned:
 
 
 def _upright_sides(header: Header) -> Size:
-    return (header.width, header.height) if header.orientation < 5 else (header.height, header.width)  # quarter turns
+    turned = header.orientation in QUARTER_TURNS
+    return (header.height, header.width) if turned else (header.width, header.height)
 
 
 def _shorter_side(sides: Size, size: Size) -> int:

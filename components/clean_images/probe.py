@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 ORIENTATION = 274  # EXIF 2.32, tag 0x0112
 UPRIGHT = 1
+QUARTER_TURNS = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ def probe(data: bytes, max_pixels: int, min_side: int) -> Header:
     if is_cut_webp(data):
         raise Rejected("truncated_image", f"{len(data)} bytes; the header says there are more")
     with open_picture(data, max_pixels) as picture:
+        width, height = _stored_size(picture)
         header = Header(
             format="JPEG" if picture.format == "MPO" else str(picture.format),
-            width=picture.width,
-            height=picture.height,
+            width=width,
+            height=height,
             mode=picture.mode,
             orientation=_orientation(picture),
             profile=_profile(picture),
@@ -122,6 +124,12 @@ def _bomb(error: Exception, max_pixels: int) -> Rejected:
 
 def _first_bytes(data: bytes) -> str:
     return f"no picture begins with the bytes {data[:8].hex(' ')}" if data else "no bytes at all"
+
+
+def _stored_size(picture: Image.Image) -> tuple[int, int]:
+    """Width and height before the orientation is applied; Pillow gives those of TIFF files with it applied."""
+    turned = getattr(picture, "tag_v2", {}).get(ORIENTATION, UPRIGHT) in QUARTER_TURNS
+    return (picture.height, picture.width) if turned else picture.size
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -41,7 +41,7 @@ class CleanImagesSettings(Settings):
     )
     format: Literal["jpeg", "png", "webp"] = Field("jpeg", description="Of the training pictures: jpeg, png or webp")
     quality: int = Field(95, ge=1, le=100, description="Of jpeg and webp; 1 to 100")
-    workers: int = Field(0, ge=0, le=256, exclude=True, description="Threads; 0 takes one for each core")
+    workers: int = Field(0, ge=0, le=256, exclude=True, description="Threads; 0 takes one for each core it may use")
 
     @model_validator(mode="after")
     def _square_is_a_bucket(self) -> CleanImagesSettings:

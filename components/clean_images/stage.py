@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from platen.components.clean_images.picture import Cleaned, clean_picture, rows_repaired
 from platen.components.clean_images.probe import pillow_limits
 from platen.components.clean_images.settings import CleanImagesSettings
+from platen.components.clean_images.threads import cores
 from platen.dataset import (
     Drop,
     Sample,
@@ -34,7 +34,7 @@ def clean_images(settings: CleanImagesSettings, inputs: Inputs, place: Place) ->
     """Clean shard by shard, the pictures of a shard in threads; finished shards are left as they are."""
     source = inputs["dataset"].path
     total = sum(1 for _ in read_index(source))
-    threads = ThreadPoolExecutor(settings.workers or os.cpu_count() or 1, thread_name_prefix="clean_images")
+    threads = ThreadPoolExecutor(settings.workers or cores(), thread_name_prefix="clean_images")
     with pillow_limits(settings.max_pixels), threads, progress("cleaning pictures", total, "pictures") as advance:
         _leave_threads_to_us()
         for shard in shards_of(source):
@@ -89,7 +89,7 @@ def _leave_threads_to_us() -> None:
 
 STAGE = Stage(
     name="clean_images",
-    version=1,
+    version=2,
     kind="dataset",
     settings=CleanImagesSettings,
     inputs=("dataset",),

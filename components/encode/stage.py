@@ -106,7 +106,7 @@ def save(path: Path, array: np.ndarray) -> None:
 
 STAGE = Stage(
     name="encode",
-    version=2,
+    version=3,
     kind="encoded",
     settings=EncodeSettings,
     inputs=("dataset", "base"),

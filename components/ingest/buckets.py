@@ -5,6 +5,7 @@ An object's name is as little to be trusted as a path in a table: one that no fi
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from platen.components.ingest.captions import CAPTION_BYTES
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.sources import FOLDER_ACCEPTED, METADATA, ORIGINS, PICTURES, Source, refused_source
 from platen.components.ingest.tables import read_entries
@@ -100,8 +102,10 @@ def captions_of(pictures: Iterable[str]) -> Iterator[str]:
 @contextmanager
 def brought(
     settings: IngestSettings, known: Mapping[str, Json], folder: Path
-) -> Iterator[tuple[IngestSettings, list[Source]]]:
+) -> Iterator[tuple[IngestSettings, list[Source], Mapping[str, str]]]:
     """The settings with local copies in the place of what lies in buckets, and the sources that are refused by name.
+
+    And by its path, what each folder of copies is a copy of.
 
     Errors name the bucket, not the copy. Raises InputError where a source is not what its digest says any more.
     """
@@ -115,7 +119,7 @@ def brought(
         copies[str(folder / remote.origin)] = remote.prefix
         here[remote.origin] = str(folder / remote.origin) + remote.uri.removeprefix(remote.prefix).rstrip("/")
     with told_as(copies):
-        yield settings.model_copy(update=here), refused
+        yield settings.model_copy(update=here), refused, copies
 
 
 def bring(remote: Remote, folder: Path, most: int) -> list[Source]:
@@ -127,7 +131,7 @@ def bring(remote: Remote, folder: Path, most: int) -> list[Source]:
     from platen.storage.transfer import usable_names
 
     usable = usable_names(remote.objects)
-    large = {name for name in usable if remote.objects[name].size > most and PurePosixPath(name).name not in METADATA}
+    large = {name for name in usable if remote.objects[name].size > _most(name, most)}
     if remote.origin != "folder":
         large.discard(remote.uri.rpartition("/")[2])
     GcsStore().mirror(remote.prefix, {name: remote.objects[name] for name in usable - large}, folder)
@@ -138,6 +142,13 @@ def bring(remote: Remote, folder: Path, most: int) -> list[Source]:
     unusable = sorted(remote.objects.keys() - usable)
     pictures = [name for name in unusable if PurePosixPath(name).suffix.lower() in PICTURES]
     return [refused_source(name, remote.origin, f"{join(remote.prefix, name)} cannot be a file") for name in pictures]
+
+
+def _most(name: str, picture: int) -> float:
+    """How large an object may be to be copied: a caption's cap is not that of pictures, and tables have none."""
+    if PurePosixPath(name).name in METADATA:
+        return math.inf
+    return CAPTION_BYTES if PurePosixPath(name).suffix in BESIDE else picture
 
 
 @contextmanager

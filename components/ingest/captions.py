@@ -8,19 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from platen.components.ingest.names import whole
+from platen.components.ingest.refused import Refused
 from platen.components.ingest.sources import Source, leaves
 from platen.components.ingest.tables import COLUMNS
 
+CAPTION_BYTES = 1 << 20  # of a .txt or .json beside a picture; no caption is near it, so a larger file is another thing
+
 
 def with_caption(source: Source) -> Source:
-    """The source with what `<stem>.txt` and `<stem>.json` beside it say, where no table says it."""
+    """The source with what `<stem>.txt` and `<stem>.json` beside it say, where no table says it.
+
+    A file of more than CAPTION_BYTES there refuses the picture as body_too_large.
+    """
     if source.path is None or source.root is None or source.refused:
         return source
-    text = _read(source.root, source.path.with_suffix(".txt"))
-    record = _object(_read(source.root, source.path.with_suffix(".json")))
-    caption = (source.caption, None if text is None else decode(text), _text(record, "caption"))
-    licence = (source.licence, _text(record, "licence"))
-    return replace(source, caption=_first(*caption), licence=_first(*licence))
+    try:
+        return _told(source, source.path, source.root)
+    except Refused as refused:
+        return replace(source, refused=(refused.reason, refused.detail))
 
 
 def decode(data: bytes) -> str:
@@ -33,8 +39,29 @@ def decode(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
+def _told(source: Source, path: Path, root: Path) -> Source:
+    caption, licence = source.caption, source.licence
+    if caption is None:
+        text = _read(root, path.with_suffix(".txt"))
+        caption = None if text is None else decode(text)
+    if caption is None or licence is None:
+        record = _object(_read(root, path.with_suffix(".json")))
+        caption, licence = _first(caption, _text(record, "caption")), _first(licence, _text(record, "licence"))
+    return replace(source, caption=caption, licence=licence)
+
+
 def _read(root: Path, path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() and not leaves(root, path) else None
+    """A file's bytes; None where there is none that can be read. Raises Refused for one that is too large."""
+    try:
+        if not path.is_file() or leaves(root, path):
+            return None
+        with path.open("rb") as file:
+            data = file.read(CAPTION_BYTES + 1)
+    except OSError:  # not permitted, or a name that no file can have: .json may be one byte too much
+        return None
+    if len(data) > CAPTION_BYTES:
+        raise Refused("body_too_large", f"{path.name}: more than the {CAPTION_BYTES} bytes of a caption")
+    return data
 
 
 def _object(data: bytes | None) -> dict[str, Any]:
@@ -47,7 +74,7 @@ def _object(data: bytes | None) -> dict[str, Any]:
 
 
 def _text(record: dict[str, Any], field: str) -> str | None:
-    return _first(*(value for name in COLUMNS[field] if isinstance(value := record.get(name), str)))
+    return _first(*(whole(value) for name in COLUMNS[field] if isinstance(value := record.get(name), str)))
 
 
 def _first(*values: str | None) -> str | None:

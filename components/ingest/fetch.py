@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from platen import __version__
 from platen.components.ingest.network import PinnedBackend, Resolve, resolve_host
 from platen.components.ingest.refused import Refused
 from platen.components.ingest.robots import Robots
@@ -33,7 +34,9 @@ class Fetcher:
         self._settings = settings
         self._pool = pool
         self._at_once = asyncio.Semaphore(settings.concurrency)
-        self._robots = Robots(self._get_robots, settings.user_agent) if settings.robots else None
+        # Not a default of the setting: a new version of platen must not change what the fingerprint says.
+        self._user_agent = settings.user_agent or f"platen/{__version__}"
+        self._robots = Robots(self._get_robots, self._user_agent) if settings.robots else None
 
     async def fetch(self, url: str) -> bytes:
         """The body of a URL, at most `max_bytes`.
@@ -87,7 +90,7 @@ class Fetcher:
 
         headers = [
             (b"Host", url.netloc),
-            (b"User-Agent", self._settings.user_agent.encode()),
+            (b"User-Agent", self._user_agent.encode()),
             (b"Accept", b"image/*, */*;q=0.5"),
             (b"Accept-Encoding", b"identity"),
         ]
@@ -123,11 +126,12 @@ def checked_url(address: str) -> httpx.URL:
 
     try:
         url = httpx.URL(address)
-    except httpx.InvalidURL as error:
+        host = url.host  # only here is a name in Punycode decoded, and found to be none
+    except (httpx.InvalidURL, ValueError) as error:
         raise Refused("address_refused", f"not a URL: {error}") from None
     if url.scheme not in SCHEMES:
         raise Refused("address_refused", f"scheme {url.scheme!r}; only http and https are fetched")
-    if not url.host or not 0 < (url.port or 80) < 65536:
+    if not host or not 0 < (url.port or 80) < 65536:
         raise Refused("address_refused", f"{url.netloc.decode()!r} is no host")
     return url
 
@@ -156,7 +160,7 @@ def _joined(url: httpx.URL, location: str) -> str:
 
     try:
         return str(url.join(location))
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, ValueError) as error:
         raise Refused("address_refused", f"redirect to what is not a URL: {error}") from None
 
 

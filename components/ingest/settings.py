@@ -6,7 +6,6 @@ import re
 
 from pydantic import Field, field_validator
 
-from platen import __version__
 from platen.settings import Settings
 
 HOST_AND_PORT = re.compile(r"[^\s/@]+:\d{1,5}")
@@ -40,10 +39,13 @@ class IngestSettings(Settings):
         (), description="Hosts that may have private addresses, as the URLs name them; a list of host:port"
     )
     concurrency: int = Field(32, ge=1, le=1000, exclude=True, description="URLs fetched at the same time")
-    connect_timeout: float = Field(5.0, gt=0, exclude=True, description="Time for a connection, in seconds")
-    retries: int = Field(2, ge=0, le=10, exclude=True, description="More attempts after a 5xx or a lost connection")
-    user_agent: str = Field(
-        f"platen/{__version__}", min_length=1, exclude=True, description="Who fetches; add how you can be reached"
+    # These three decide what servers answer, and so what comes out.
+    connect_timeout: float = Field(5.0, gt=0, description="Time for a connection, in seconds")
+    retries: int = Field(2, ge=0, le=10, description="More attempts after a 5xx or a lost connection")
+    user_agent: str | None = Field(
+        None,
+        min_length=1,
+        description="Who fetches, and how you can be reached, as in my-bot/1.0 (me@a.org); null: platen/<version>",
     )
 
     @field_validator("allow_hosts")

@@ -48,8 +48,8 @@ def local_digests(settings: IngestSettings) -> dict[str, str]:
 
 def ingest(settings: IngestSettings, inputs: Inputs, place: Place) -> Outcome:
     """Take every source shard by shard; what cannot be had is dropped with its reason."""
-    with brought(settings, place.outside, place.scratch / "sources") as (here, refused):
-        return take(settings, list_sources(here, refused), place)
+    with brought(settings, place.outside, place.scratch / "sources") as (here, refused, copies):
+        return take(settings, list_sources(here, refused, copies), place)
 
 
 def take(settings: IngestSettings, sources: Sequence[Source], place: Place) -> Outcome:
@@ -71,7 +71,7 @@ def take(settings: IngestSettings, sources: Sequence[Source], place: Place) -> O
 def _refuse_nothing(settings: IngestSettings, sources: Sequence[Source], out: Path) -> None:
     """Raise InputError for a setting none of whose pictures came in; the next attempt then starts afresh."""
     kept = {row.key for row in read_index(out)}
-    arrived = {source.origin for source in sources if source.key in kept}
+    arrived = {source.origin for source in sources if (source.repeats or source.key) in kept}
     for origin in ORIGINS:
         given = getattr(settings, origin)
         if given is None or origin in arrived:
@@ -86,7 +86,7 @@ def _refuse_nothing(settings: IngestSettings, sources: Sequence[Source], out: Pa
 
 STAGE = Stage(
     name="ingest",
-    version=1,
+    version=2,
     kind="dataset",
     settings=IngestSettings,
     inputs=(),

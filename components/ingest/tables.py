@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from platen.components.ingest.names import whole
 from platen.errors import InputError
 
 # Names of each column, the first that is there counts; file_name and text are those of Hugging Face's imagefolder.
@@ -64,7 +65,8 @@ def entry_of(where: str, cells: Mapping[str, Any]) -> Entry:
         raise InputError(
             f"{where}: names no picture; its columns are {', '.join(named) or 'none'}. Accepted: {ACCEPTED}"
         )
-    return Entry(where, **found)
+    caption, licence = (text and whole(text) for text in (found["caption"], found["licence"]))
+    return Entry(where, found["path"], found["url"], caption, licence)
 
 
 def _read_csv(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

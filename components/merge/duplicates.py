@@ -49,11 +49,13 @@ def near_duplicates(
     Args:
         candidates: To compare; time grows with the square of their number, memory does not.
         thumbnails: Of some candidates, uint8 [n, side, side, 3].
-        max_distance: Bits of the hashes that may differ.
+        max_distance: Bits of the hashes that may differ; below 0 nothing is compared.
         max_rms: Root mean square difference of the thumbnails that is allowed, of 255.
     """
     import numpy as np
 
+    if max_distance < 0:
+        return []
     drops = []
     kept = np.ones(len(candidates), bool)
     for later, found in _alike(candidates, kept, max_distance):

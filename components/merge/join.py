@@ -9,8 +9,8 @@ from platen.dataset import Drop, Row, read_rows, read_shard_drops
 from platen.errors import CorruptError, InputError
 from platen.stage import Folder, Inputs
 
-# Where a sample was dropped more than once, the first of these tells why.
-PRECEDENCE = ("dataset", "texts", "images")
+# Where a sample was dropped by both, the first of these tells why.
+PRECEDENCE = ("texts", "images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,11 @@ def check_same_source(inputs: Inputs) -> None:
 def join_shard(inputs: Inputs, shard: str) -> tuple[list[Candidate], list[Drop]]:
     """The samples of a shard that all kept, and one drop for each of the others; both in the order of keys.
 
+    What ingest dropped never was a sample: a picture that is listed twice has the key of the one that was kept.
+
     Raises CorruptError for a sample that a stage neither kept nor dropped.
     """
+    refused = read_shard_drops(inputs["dataset"].path, shard)
     dropped = first_drops(drop for name in PRECEDENCE for drop in read_shard_drops(inputs[name].path, shard))
     texts = {row.key: row for row in read_rows(inputs["texts"].path, shard)}
     images = {row.key: (number, row) for number, row in enumerate(read_rows(inputs["images"].path, shard))}
@@ -65,7 +68,7 @@ def join_shard(inputs: Inputs, shard: str) -> tuple[list[Candidate], list[Drop]]
         for name, kept in (("texts", texts), ("images", images)):
             _check_kept(inputs[name], kept, row)
         candidates.append(_candidate(row, texts[row.key].caption, shard, *images[row.key]))
-    return candidates, sorted(dropped.values(), key=lambda drop: drop.key)
+    return candidates, sorted([*refused, *dropped.values()], key=lambda drop: drop.key)
 
 
 def first_drops(drops: Iterable[Drop]) -> dict[str, Drop]:

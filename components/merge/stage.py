@@ -116,7 +116,7 @@ def _decided(name: str, found: Sequence[Candidate], drops: Sequence[Drop], dupli
 
 STAGE = Stage(
     name="merge",
-    version=1,
+    version=2,
     kind="dataset",
     settings=MergeSettings,
     inputs=("dataset", "texts", "images"),

@@ -70,3 +70,14 @@ def test_what_is_neither_folder_nor_hub_id_is_refused(name: str) -> None:
 
 def test_a_hub_id_is_described_with_its_revision() -> None:
     assert describe("some-owner/some_model.v2", "abc") == "some-owner/some_model.v2@abc"
+
+
+def test_a_tokenizer_without_its_words_is_refused(given: Path, tmp_path: Path) -> None:
+    (given / "tokenizer" / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"tokenizer/tokenizer\.json\|vocab\.json: missing"):
+        take_over(str(given), "main", None, tmp_path / "out")
+    (given / "tokenizer" / "vocab.json").write_text("{}")
+    with pytest.raises(InputError, match=r"tokenizer/tokenizer\.json\|merges\.txt: missing"):
+        check_parts(given)
+    (given / "tokenizer" / "merges.txt").write_text("")
+    check_parts(given)

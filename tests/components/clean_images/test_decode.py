@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
+from platen.components.clean_images.colour import to_rgb
 from platen.components.clean_images.decode import decode
 from platen.components.clean_images.picture import Cleaned, clean_picture
 from platen.components.clean_images.probe import ORIENTATION, pillow_limits, probe
@@ -96,6 +99,39 @@ def test_deep_grey(dtype: type) -> None:
     assert (found[..., 0] == found[..., 2]).all()
 
 
+def test_whether_floats_go_to_1_or_to_255_is_judged_by_the_whole_picture() -> None:
+    values = np.full((700, 600), 0.5, np.float32)  # more than one strip
+    assert (pixels(encoded(Image.fromarray(values), "TIFF")) == 128).all()
+    values[-1] = 200
+    found = pixels(encoded(Image.fromarray(values), "TIFF"))
+    assert (found[:-1] == 0).all()
+    assert (found[-1] == 200).all()
+
+
+def transparent(picture: Image.Image) -> Image.Image:
+    holed = picture.convert("RGBA")
+    holed.putalpha(picture.convert("L"))
+    return holed
+
+
+def deep(picture: Image.Image) -> Image.Image:
+    return Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 257)
+
+
+@pytest.mark.parametrize("make", [Image.Image.copy, transparent, deep], ids=["RGB", "RGBA", "16 bits"])
+def test_a_large_picture_is_converted_with_little_memory_beside_it(
+    photo: Image.Image, make: Callable[[Image.Image], Image.Image]
+) -> None:
+    picture = make(photo.resize((2400, 1800), Image.Resampling.BICUBIC))
+    top = to_rgb(picture.crop((0, 0, 2400, 10)), b"")
+    tracemalloc.start()
+    found = to_rgb(picture, b"")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found[:10] == top).all()
+    assert peak < 2 * found.nbytes
+
+
 def test_first_frame_of_an_animation(picture: Image.Image) -> None:
     frames = [picture, drawing(2), drawing(3)]
     for name in ("GIF", "PNG", "WEBP"):
@@ -137,6 +173,40 @@ def test_truncated_anywhere(name: str, cut: float) -> None:
     with pytest.raises(Rejected) as caught:
         pixels(data[: max(least, int((len(data) - 40) * cut))])
     assert caught.value.reason == "truncated_image"
+
+
+@pytest.fixture(scope="session")
+def large(photo: Image.Image) -> Image.Image:
+    return photo.resize((1024, 768), Image.Resampling.BICUBIC)
+
+
+JPEGS = {
+    "baseline": {},
+    "progressive": {"progressive": True},
+    "restart markers": {"restart_marker_blocks": 8},
+    "progressive with restart markers": {"progressive": True, "restart_marker_rows": 1},
+}
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS)
+def test_jpeg_that_is_cut_but_has_its_end_mark(
+    large: Image.Image, options: dict[str, bool], mode: str, share: float
+) -> None:
+    data = encoded(large.convert(mode), "JPEG", **options)
+    for shorter_side in (256, 10_000):
+        with pytest.raises(Rejected) as caught:
+            pixels(data[: int(len(data) * share)] + b"\xff\xd9", shorter_side)
+        assert caught.value.reason == "truncated_image"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS)
+def test_jpeg_that_is_whole_whatever_comes_behind_it(large: Image.Image, options: dict[str, bool], mode: str) -> None:
+    data = encoded(large.convert(mode), "JPEG", quality=95, **options)
+    for behind in (b"", b"\0" * 100, b"junk" * 1000, b"\xff\xd9"):
+        assert far(pixels(data + behind), large.convert(mode)) < 6
 
 
 def test_damage_in_the_middle_is_not_truncation(photo: Image.Image) -> None:

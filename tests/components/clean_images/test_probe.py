@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from platen.components.clean_images.probe import is_cut_webp, pillow_limits, probe
+from platen.components.clean_images.probe import ORIENTATION, is_cut_webp, pillow_limits, probe
 from platen.components.clean_images.rejected import Rejected
 from tests.tiny_dataset import encoded
 
@@ -36,6 +36,20 @@ def test_formats_by_their_bytes(picture: Image.Image, name: str) -> None:
     assert header.format == name
     assert (header.width, header.height) == (120, 100)
     assert header.orientation == 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_size_as_stored_whatever_the_orientation(picture: Image.Image, name: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    header = probe(encoded(picture, name, exif=exif), CAP, 8)
+    assert (header.width, header.height, header.orientation) == (120, 100, orientation)
+
+
+def test_size_of_a_tiff_whose_orientation_is_in_its_xmp(picture: Image.Image) -> None:
+    header = probe(encoded(picture, "TIFF", tiffinfo={700: b'<x tiff:Orientation="6"/>'}), CAP, 8)
+    assert (header.width, header.height, header.orientation) == (120, 100, 6)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,19 @@ def test_pictures_and_drops(tmp_path: Path, workers: int) -> None:
     assert np.load(folder.path / "thumbnails" / "00000.npy").shape == (3, 16, 16, 3)
 
 
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_a_picture_that_lies_on_its_side_has_the_sizes_of_the_upright_one(tmp_path: Path, name: str) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    lying = encoded(drawing(1, (200, 100)), name, exif=exif)
+    raw = commit_raw(str(tmp_path), [[sample(1, image=lying)]])
+    chosen = CleanImagesSettings(**SMALL, buckets={"step": 8})
+    folder = run_stage(STAGE, chosen, {"dataset": raw.uri}, str(tmp_path)).folder
+    [row] = [one.row for one in read_samples(folder.path)]
+    assert (row.width, row.height) == (24, 40)
+    assert (row.scores["original_width"], row.scores["original_height"]) == (100.0, 200.0)
+
+
 def test_pictures_keep_about_their_shape(tmp_path: Path) -> None:
     drawn = [drawing(number, size) for number, size in enumerate([(120, 100), (200, 100), (100, 200), (210, 100)])]
     raw = commit_raw(str(tmp_path), [[sample(n, image=encoded(picture)) for n, picture in enumerate(drawn)]])

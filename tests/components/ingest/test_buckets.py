@@ -146,6 +146,32 @@ def test_urls_and_pictures_may_lie_in_different_places(pictures: Path, prefix: s
         run(f"{prefix}/ws", folder=str(tmp_path / "one"), urls=f"{prefix}/in/t.csv")
 
 
+def test_a_folder_and_a_table_of_its_captions_are_the_same_pictures(prefix: str, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("a", "b"):
+        (source / f"{name}.png").write_bytes(b"\x89PNG\r\n" + name.encode())
+    (source / "captions.csv").write_text("path,caption\na.png,one\nb.png,two\n")
+    upload(source, f"{prefix}/in")
+    here = run(str(tmp_path / "ws"), folder=str(source), table=str(source / "captions.csv"))
+    there = run(f"{prefix}/ws", folder=f"{prefix}/in", table=f"{prefix}/in/captions.csv")
+    assert there.folder.manifest.files == here.folder.manifest.files
+    assert there.folder.manifest.dropped == {"duplicate_source": 2}
+
+
+def test_the_cap_of_captions_is_not_that_of_pictures(prefix: str, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name, caption in (("a", "c" * 1000), ("b", "c" * 2_000_000)):
+        (source / f"{name}.png").write_bytes(b"\x89PNG\r\n" + name.encode())
+        (source / f"{name}.txt").write_text(caption)
+    upload(source, f"{prefix}/in")
+    here = run(str(tmp_path / "ws"), folder=str(source), max_bytes=500)
+    there = run(f"{prefix}/ws", folder=f"{prefix}/in", max_bytes=500)
+    assert there.folder.manifest.files == here.folder.manifest.files
+    assert there.folder.manifest.dropped == {"body_too_large": 1}
+
+
 def test_captions_count_where_their_picture_is() -> None:
     names = {"a.png", "a.txt", "a.json", "b.txt", "metadata.csv", ".x/c.png", "d/.e.png", "../f.png", "g.mp4"}
     assert with_captions(names) == {"a.png", "a.txt", "a.json", "metadata.csv", "../f.png"}

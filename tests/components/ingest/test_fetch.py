@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from platen import __version__
 from platen.components.ingest.fetch import checked_url, open_fetcher
 from platen.components.ingest.network import Resolve, resolve_host
 from platen.components.ingest.refused import Refused
@@ -48,7 +52,7 @@ def bad(tmp_path: Path) -> Iterator[str]:
 def test_a_body_comes_as_it_is(site) -> None:
     site.routes["/a.png"] = (200, {}, BODY)
     assert fetch_all([site.url("/a.png")], allow_hosts=[site.host]) == [BODY]
-    assert site.headers[-1]["User-Agent"].startswith("platen/")
+    assert site.headers[-1]["User-Agent"] == f"platen/{__version__}"
     assert site.headers[-1]["Host"] == site.host
     assert site.headers[-1]["Accept-Encoding"] == "identity"
 
@@ -67,7 +71,7 @@ def test_every_fault_has_its_reason(bad: str, wanted: str) -> None:
         "http://", "http://127.0.0.1:{port}/a.png", "http://[::1]:{port}/a.png", "http://[::ffff:127.0.0.1]:{port}/",
         "http://2130706433:{port}/a.png", "http://0x7f.1:{port}/a.png", "http://0:{port}/a.png",
         "http://169.254.169.254/latest/meta-data/", "http://10.1.2.3/a.png", "http://localhost:{port}9/a.png",
-        "http://a\nb/",
+        "http://a\nb/", "http://xn--a/x.png", "http:////[", "http://[::1%25]/",
     ],
 )  # fmt: skip
 def test_addresses_that_must_not_be_asked_are_not(site, url: str) -> None:
@@ -95,6 +99,19 @@ def test_redirects_are_followed_and_each_hop_is_checked(site) -> None:
     assert body == BODY
     assert [item.reason for item in refused if isinstance(item, Refused)] == ["address_refused"] * 3
     assert site.asked["/c.png"] == 1
+
+
+@pytest.mark.parametrize("location", ["http:////[", "http://xn--a/x.png", "//[::1", "http://h:x/"])
+def test_a_redirect_to_what_is_no_url_is_refused(site, location: str) -> None:
+    site.routes["/a"] = (302, {"Location": location}, b"")
+    assert reason(site.url("/a"), allow_hosts=[site.host]) == "address_refused"
+
+
+@given(st.text(st.sampled_from("http://[]:@%?#.xn--a\\é\u2028İ \t\n0159/²\x85"), max_size=20))
+def test_any_text_is_a_url_or_refused(text: str) -> None:
+    for address in (text, f"http://{text}"):
+        with contextlib.suppress(Refused):
+            assert checked_url(address).host
 
 
 def test_redirects_in_a_circle_end(site) -> None:
@@ -214,6 +231,29 @@ def test_robots_txt_is_honoured_and_asked_for_once(site) -> None:
     assert refused.reason == "robots_refused"
     assert (site.asked["/robots.txt"], site.asked["/private/b.png"]) == (1, 0)
     assert fetch_all(urls, allow_hosts=[site.host], robots=False) == [BODY, BODY]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        b"User-agent: *\nDisallow: /*.jpg$\n",
+        b"User-agent: *\nAllow: /\nDisallow: /private/\n",
+        b"\xef\xbb\xbfUser-agent: *\nDisallow: /\n",
+    ],
+)
+def test_robots_txt_is_read_as_the_rfc_says(site, rules: bytes) -> None:
+    site.routes["/robots.txt"] = (200, {}, rules)
+    site.routes["/private/a.jpg"] = (200, {}, BODY)
+    assert reason(site.url("/private/a.jpg"), allow_hosts=[site.host]) == "robots_refused"
+
+
+@pytest.mark.parametrize("rules", ["Disallow: //[x", "Crawl-delay: ²"])
+def test_a_robots_txt_with_faults_is_read_all_the_same(site, rules: str) -> None:
+    site.routes["/robots.txt"] = (200, {}, f"User-agent: *\n{rules}\nDisallow: /b\n".encode())
+    site.routes["/a.png"] = (200, {}, BODY)
+    body, refused = fetch_all([site.url("/a.png"), site.url("/b.png")], allow_hosts=[site.host])
+    assert body == BODY
+    assert isinstance(refused, Refused)
 
 
 @pytest.mark.parametrize(("status", "allowed"), [(404, True), (403, True), (500, False), (429, False)])

@@ -91,7 +91,7 @@ def test_every_drop_says_what_and_why(whole: Result) -> None:
 
 
 def test_timing_and_concurrency_do_not_change_a_byte(sample: Path, whole: Result, tmp_path: Path) -> None:
-    again = run(settings_for(sample, concurrency=3, retries=1), tmp_path)
+    again = run(settings_for(sample, concurrency=3), tmp_path)
     assert not again.cached
     assert again.folder.digest == whole.folder.digest
 
@@ -174,6 +174,78 @@ def test_files_that_are_not_there_or_too_large_are_dropped(tmp_path: Path) -> No
     result = run(IngestSettings(table=str(tmp_path / "t.csv"), max_bytes=999, licence="CC0-1.0"), tmp_path / "ws")
     assert result.folder.manifest.dropped == {"body_too_large": 1, "missing_file": 2}
     assert result.folder.manifest.licences == {"CC0-1.0": 1}
+
+
+def pictures_in(folder: Path, *names: str) -> Path:
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(name.encode(errors="surrogateescape"))
+    return folder
+
+
+def test_bad_entries_do_not_end_the_others(tmp_path: Path, site: Any) -> None:
+    site.routes["/to-nowhere"] = (302, {"Location": "http:////["}, b"")
+    site.routes["/ok.png"] = (200, {}, b"picture")
+    site.routes["/robots.txt"] = (200, {}, "User-agent: *\nDisallow: //[x\nCrawl-delay: ²\n".encode())
+    folder = pictures_in(tmp_path / "in", "a.png", os.fsdecode(b"caf\xe9.png"), "b.png")
+    (folder / "metadata.jsonl").write_text(r'{"file_name": "a.png", "text": "a cat \ud83d"}')
+    with (folder / "b.txt").open("wb") as file:
+        file.truncate(300_000_000)
+    paths = ["a\0.png", f"{'n' * 300}.png", "/".join(["n" * 200] * 30)]
+    urls = ["http://xn--a/x.png", site.url("/to-nowhere"), site.url("/ok.png")]
+    rows = [{"path": path} for path in paths] + [{"url": url} for url in urls]
+    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({**row, "caption": "y \udc00"}) for row in rows))
+    settings = IngestSettings(folder=str(folder), table=str(tmp_path / "t.jsonl"), allow_hosts=(site.host,))
+    result = run(settings, tmp_path / "ws")
+    reasons = {"address_refused": 2, "body_too_large": 1, "missing_file": 1, "path_refused": 3}
+    assert result.folder.manifest.dropped == reasons
+    captions = {row.source: row.caption for row in read_index(result.folder.path)}
+    assert captions == {"a.png": "a cat \ufffd", site.url("/ok.png"): "y \ufffd"}
+
+
+def test_a_table_that_only_gives_a_folder_its_captions_is_not_a_source_of_nothing(tmp_path: Path) -> None:
+    folder = pictures_in(tmp_path / "p2", "a.png", "b.png")
+    (folder / "captions.csv").write_text("path,caption\na.png,one\nb.png,two\n")
+    result = run(IngestSettings(folder=str(folder), table=str(folder / "captions.csv")), tmp_path / "ws")
+    assert result.folder.manifest.dropped == {"duplicate_source": 2}
+    kept = {row.key: row.caption for row in read_index(result.folder.path)}
+    assert sorted(kept.values()) == ["one", "two"]
+    dropped = [drop.key for drop in read_drops(result.folder.path)]
+    assert len({*dropped, *kept}) == 4  # merge joins by key: a repeat must not take its picture along
+
+
+def test_a_table_of_another_folder_adds_its_own_pictures(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        pictures_in(tmp_path / name, "a.png")
+        (tmp_path / name / "a.png").write_text(name)
+        (tmp_path / name / "a.txt").write_text(f"from {name}")
+    (tmp_path / "two" / "t.csv").write_text("path\na.png\n")
+    settings = IngestSettings(folder=str(tmp_path / "one"), table=str(tmp_path / "two" / "t.csv"))
+    samples = list(read_samples(run(settings, tmp_path / "ws").folder.path))
+    assert {item.row.caption: item.image for item in samples} == {"from one": b"one", "from two": b"two"}
+
+
+def test_who_asks_is_part_of_what_comes_out(tmp_path: Path, site: Any) -> None:
+    def for_known_agents(before: int) -> tuple[int, dict[str, str], bytes]:
+        known = site.headers[-1]["User-Agent"] == "me/1.0"
+        return (200, {}, b"picture") if known else (403, {}, b"")
+
+    site.routes["/a.png"] = for_known_agents
+    site.routes["/b.png"] = (200, {}, b"for all")
+    table = tmp_path / "urls.csv"
+    table.write_text(f"url,caption\n{site.url('/a.png')},a\n{site.url('/b.png')},b\n")
+    # One after the other, as the server tells by the headers that came last.
+    settings = IngestSettings(urls=str(table), allow_hosts=(site.host,), concurrency=1)
+    assert run(settings, tmp_path / "ws").folder.manifest.dropped == {"http_error": 1}
+    named = settings.model_copy(update={"user_agent": "me/1.0"})
+    assert run(named, tmp_path / "ws").folder.manifest.dropped == {}
+
+
+def test_what_decides_which_answers_come_is_in_the_fingerprint() -> None:
+    told = IngestSettings().model_dump()
+    assert {"retries", "connect_timeout", "user_agent"} <= told.keys()
+    assert "concurrency" not in told
+    assert told["user_agent"] is None  # a new release of platen finds what the last one made
 
 
 @pytest.mark.parametrize(

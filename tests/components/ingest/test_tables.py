@@ -94,6 +94,12 @@ def test_faulty_tables_are_named_with_the_row(tmp_path: Path, name: str, content
     assert name in str(error.value)
 
 
+def test_halves_of_characters_in_texts_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(r'{"url": "http://a", "caption": "a cat \ud83d", "licence": "\udc00"}')
+    assert told(path) == [("http://a", "a cat \ufffd", "\ufffd")]
+
+
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.csv: no such table"):
         list(read_entries(tmp_path / "none.csv"))

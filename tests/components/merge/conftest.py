@@ -23,12 +23,16 @@ def prepare() -> Prepare:
     """Commit raw shards and clean them, as the two stages before do: the inputs of merge by name."""
 
     def run(workspace: Path, shards: Sequence[Sequence[Sample]], drops: Sequence[Drop] = ()) -> dict[str, Folder]:
-        raw = commit_raw(str(workspace), shards, drops)
-        images = CleanImagesSettings(resolution=32, min_side=16, max_pixels=100_000, format="png")
-        return {
-            "dataset": raw,
-            "texts": run_stage(CLEAN_TEXT, CleanTextSettings(), {"dataset": raw.uri}, str(workspace)).folder,
-            "images": run_stage(CLEAN_IMAGES, images, {"dataset": raw.uri}, str(workspace)).folder,
-        }
+        return cleaned(commit_raw(str(workspace), shards, drops), str(workspace))
 
     return run
+
+
+def cleaned(raw: Folder, workspace: str) -> dict[str, Folder]:
+    """What the two cleaning stages make of a data set: the inputs of merge by name."""
+    images = CleanImagesSettings(resolution=32, min_side=16, max_pixels=100_000, format="png")
+    return {
+        "dataset": raw,
+        "texts": run_stage(CLEAN_TEXT, CleanTextSettings(), {"dataset": raw.uri}, workspace).folder,
+        "images": run_stage(CLEAN_IMAGES, images, {"dataset": raw.uri}, workspace).folder,
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -110,6 +110,18 @@ def test_no_distance_looks_for_none() -> None:
     original = encoded(drawing(5))
     assert near([original, original], max_distance=-1) == []
     assert near([original, original], max_distance=0) == [1]
+
+
+class Untouched(list[Candidate]):
+    """Candidates that nobody may look at."""
+
+    def __iter__(self) -> Iterator[Candidate]:
+        raise AssertionError("looked at")
+
+
+def test_no_distance_does_not_compare_every_picture_with_every_other() -> None:
+    alike = Untouched([Candidate("a", "", "", "00000", 0, "", 0, 1.0)] * 2)
+    assert near_duplicates(alike, lambda _: np.zeros((0, 16, 16, 3), np.uint8), -1, LIMITS.near_duplicate_rms) == []
 
 
 def test_blocks_and_tiles_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

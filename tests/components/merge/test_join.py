@@ -25,6 +25,19 @@ def test_inner_join(tmp_path: Path, prepare: Prepare) -> None:
     assert candidates[0].aspect == 1.2
 
 
+def test_a_picture_that_ingest_saw_three_times_is_there_once(tmp_path: Path, prepare: Prepare) -> None:
+    again = [Drop(sample(1).row.key, "duplicate_source", f"listing {number}") for number in (2, 3)]
+    candidates, drops = join_shard(prepare(tmp_path, [[sample(1), sample(2, "<br/>")]], again), "00000")
+    assert [one.key for one in candidates] == [sample(1).row.key]
+    assert sorted(drop.reason for drop in drops) == ["duplicate_source", "duplicate_source", "empty_caption"]
+
+
+def test_a_picture_that_ingest_refused_counts_each_time(tmp_path: Path, prepare: Prepare) -> None:
+    refused = [Drop("00000000000000aa", "http_error"), Drop("00000000000000aa", "duplicate_source")]
+    _, drops = join_shard(prepare(tmp_path, [[sample(1)]], refused), "00000")
+    assert drops == refused
+
+
 def test_first_reason_counts() -> None:
     drops = [Drop("a", "empty_caption"), Drop("b", "too_small"), Drop("a", "blank_image")]
     assert {key: drop.reason for key, drop in first_drops(drops).items()} == {"a": "empty_caption", "b": "too_small"}

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from platen.components.ingest.settings import IngestSettings
+from platen.components.ingest.stage import STAGE as INGEST
 from platen.components.merge.settings import MergeSettings
 from platen.components.merge.stage import STAGE
 from platen.dataset import Drop, read_drops, read_index, read_samples, shards_of
 from platen.errors import CorruptError, InputError, SettingsError
 from platen.settings import parse
 from platen.stage import Folder, run_stage
-from tests.components.merge.conftest import Prepare
+from tests.components.merge.conftest import Prepare, cleaned
 from tests.tiny_dataset import commit_raw, drawing, encoded, identities, kill_in_third_shard, sample
 
 BLANK = encoded(Image.new("RGB", (60, 60)))
@@ -63,6 +65,21 @@ def test_every_sample_is_kept_or_dropped_for_one_reason(tmp_path: Path, prepare:
     assert folder.manifest.counts == {"samples": 12, "seen": 19, "shards": 2}
     assert folder.manifest.facts["resolution"] == 32
     assert sum(folder.manifest.facts["splits"].values()) == 12
+
+
+def test_a_picture_that_a_table_names_again_is_kept_once(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        (pictures / f"{number}.png").write_bytes(encoded(drawing(number)))
+        (pictures / f"{number}.txt").write_text(f"a picture of the boxes with the number {number}")
+    (pictures / "again.csv").write_text("path,caption\n1.png,a picture of some boxes\n1.png,and the same boxes\n")
+    table = IngestSettings(folder=str(pictures), table=str(pictures / "again.csv"))
+    workspace = str(tmp_path / "workspace")
+    folder = run(cleaned(run_stage(INGEST, table, {}, workspace).folder, workspace), tmp_path / "workspace")
+    assert sorted(row.source for row in read_index(folder.path)) == ["0.png", "1.png", "2.png"]
+    assert folder.manifest.dropped == {"duplicate_source": 2}
+    assert folder.manifest.counts == {"samples": 3, "seen": 5, "shards": 1}
 
 
 def test_samples_carry_what_both_sides_found(tmp_path: Path, prepare: Prepare) -> None:
