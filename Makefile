@@ -23,7 +23,7 @@ install: .venv/installed ## make .venv from the hash-locked requirements
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; set PYTHON="; exit 2; }
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
+	@$(UV) pip sync --quiet --python $(BIN)/python --compile-bytecode --require-hashes requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -41,7 +41,7 @@ images: ## build the container images (REGISTRY=platen TAG=version PUSH=1 DOCKER
 	@DOCKER=$(DOCKER) images/build.sh
 
 .PHONY: kind-up
-kind-up: ## a Kubernetes cluster in Docker with the training operator, and our images in it
+kind-up: install ## a Kubernetes cluster in Docker with the training operator, and our images in it
 	@DOCKER=$(DOCKER) manifests/kind/up.sh
 
 .PHONY: manifests

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platen.errors import InputError, ProcessError
+from platen.pipelines.package import sources
+from platen.processes import ended_by_sigterm
 from platen.telemetry import MARKED
 
 if TYPE_CHECKING:
     from kfp.local import DockerRunner
+
+    from platen.pipelines.settings import RunSettings
 
 LABEL = "platen.dev/run"
 FILES = ("KUBECONFIG", "GOOGLE_APPLICATION_CREDENTIALS")  # variables that name a file, mounted read-only
 PASSED_ON = (*FILES, "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "PLATEN_NAMESPACE")
 
 
-def docker_runner(settings: Mapping[str, Any], folders: tuple[str, ...], run: str) -> DockerRunner:
+def docker_runner(settings: RunSettings, folders: tuple[str, ...], run: str) -> DockerRunner:
     """A runner whose containers see what the settings name.
 
     Args:
-        settings: The run's settings, as parsed from YAML: every existing path in them is mounted read-only.
+        settings: The run's settings: what they name that exists here is mounted read-only.
         folders: Local folders that stages write to (workspace, run), mounted writable; URIs are left out.
         run: Names the run on its containers.
 
@@ -67,16 +71,10 @@ def environment() -> dict[str, str]:
     return {"PLATEN_LOG": MARKED, **passed}
 
 
-def paths_in(value: Any) -> Iterator[str]:
-    """The whole paths of files and folders that exist here and that the settings name."""
-    if isinstance(value, Mapping):
-        for part in value.values():
-            yield from paths_in(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from paths_in(part)
-    elif isinstance(value, str) and "/" in value and len(value) < 4096 and Path(value).exists():
-        yield str(Path(value).resolve())
+def paths_in(settings: RunSettings) -> list[str]:
+    """The whole paths of files and folders that exist here and that stages read."""
+    named = [*sources(settings).values(), settings.notify.webhook_file]
+    return [str(Path(name).resolve()) for name in named if name is not None and Path(name).exists()]
 
 
 @contextlib.contextmanager
@@ -88,7 +86,8 @@ def own_containers(run: str) -> Iterator[None]:
     theirs = docker_task_handler.run_docker_container
     docker_task_handler.run_docker_container = run_container
     try:
-        yield
+        with ended_by_sigterm():
+            yield
     except docker.errors.DockerException as error:
         raise ProcessError(f"Docker could not run a stage: {error}") from error
     finally:

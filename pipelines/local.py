@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from platen import errors, records
 from platen.component import RUNNER
 from platen.errors import PlatenError, ProcessError
-from platen.settings import mapping
+from platen.settings import parse
 from platen.storage import is_local, join, scratch, store_for
 from platen.telemetry import LINE_MARK, MARKED, log
 
@@ -70,9 +70,10 @@ def _processes() -> SubprocessRunner:
 def _containers(stack: contextlib.ExitStack, settings: str, workspace: str, run: str) -> DockerRunner:
     """Tasks as containers; what is left of them is stopped when the run ends."""
     from platen.pipelines.containers import docker_runner, own_containers
+    from platen.pipelines.settings import RunSettings
 
     name = uuid.uuid4().hex[:12]
-    runner = docker_runner(mapping(settings, "settings"), (workspace, run), name)
+    runner = docker_runner(parse(RunSettings, settings, "settings"), (workspace, run), name)
     stack.enter_context(own_containers(name))
     return runner
 

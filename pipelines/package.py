@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from platen.components.train.kubernetes.preflight import check_workspace
 from platen.errors import InputError, SettingsError
 from platen.settings import nearest
 from platen.storage import is_local, join
@@ -116,22 +117,30 @@ def run_arguments(package: Package, text: str, settings: RunSettings, more: Mapp
         raise SettingsError(
             "deploy.deployment", "not set: there is no machine of yours to try a release on", "{} for platen-serve"
         )
+    if settings.train.job is not None:
+        check_workspace(settings.train.job, given["workspace"])
     return checked_arguments(package, given)
 
 
 def sources(settings: RunSettings) -> dict[str, str]:
     """The files and folders that stages read, by their fields. A model may also be a name on a hub."""
-    ingest, generate = settings.ingest, settings.generate
-    models = {"base.base_model": settings.base.base_model, "base.clip": settings.base.clip}
+    ingest, plan = settings.ingest, settings.plan
+    models = {
+        "base.base_model": settings.base.base_model,
+        "base.clip": settings.base.clip,
+        "evaluate.extractor": settings.evaluate.extractor,
+    }
     given = {
         "ingest.folder": ingest.folder,
         "ingest.table": ingest.table,
         "ingest.urls": ingest.urls,
-        "generate.prompts": generate.prompts,
+        "generate.prompts": settings.generate.prompts,
+        "plan.model": plan.model,
+        "plan.prices": plan.prices,
         "notify.truth": settings.notify.truth,
         **{field: name for field, name in models.items() if name and (name[0] in "/." or Path(name).exists())},
     }
-    return {field: place for field, place in given.items() if place is not None}
+    return {field: str(place) for field, place in given.items() if place is not None}
 
 
 def checked_arguments(package: Package, given: Mapping[str, str]) -> Json:

@@ -189,8 +189,13 @@ def connect(namespace: str | None = None) -> Cluster:
             f"no Kubernetes cluster: {error}. Accepted: a pod with a service account, or KUBECONFIG=FILE"
         ) from None
     settings.retries = False  # waited out here, with words
-    chosen = namespace or os.environ.get("PLATEN_NAMESPACE") or (own_namespace() if inside else _context_namespace())
+    chosen = told_namespace(namespace) or (None if inside else _context_namespace())
     return Cluster(client.ApiClient(settings), chosen or "default")
+
+
+def told_namespace(namespace: str | None = None) -> str | None:
+    """The one that is given, that PLATEN_NAMESPACE names, or that this pod is in; None: that of the context."""
+    return namespace or os.environ.get("PLATEN_NAMESPACE") or own_namespace()
 
 
 def own_namespace() -> str | None:

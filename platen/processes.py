@@ -7,9 +7,11 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -70,3 +72,16 @@ def follow(stream: IO[str], say: Callable[[str], None], keep: int = 40) -> list[
         last.append(line.rstrip("\n"))
         say(last[-1])
     return list(last)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM (a run that is cancelled) raises SystemExit here, so that what was begun is taken back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

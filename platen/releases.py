@@ -63,6 +63,12 @@ def champion(workspace: str, candidate: str) -> Release | None:
     return others[-1] if others else None
 
 
+def place_of_champion(workspace: str, candidate: str) -> int:
+    """Which of all releases the champion is, from 1; 0 where there is none. Released again, it is at another."""
+    history = load(workspace).history
+    return max((place for place, release in enumerate(history, 1) if release.digest != candidate), default=0)
+
+
 def promote(workspace: str, model: str, digest: str, report: str) -> Releases:
     """Switch the pointer to a model; the write is atomic. No-op where it is live already."""
     releases = load(workspace)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +12,7 @@ from platen.components.deploy.deployment import Deployment, Model, model_at
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.smoke import try_over_http
 from platen.errors import PlatenError, ProcessError
+from platen.processes import ended_by_sigterm
 from platen.releases import Release
 from platen.telemetry import log
 
@@ -120,16 +118,3 @@ def wait_until_served(url: str, model: Model) -> None:
             raise ProcessError(f"{url} does not serve {model} {SERVED_SECONDS:g} s after the rollout; it says: {said}")
         if seen == 0:
             time.sleep(1)
-
-
-@contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM (a run that is cancelled) raises SystemExit here, so that what was begun is taken back."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

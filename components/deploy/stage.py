@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from platen import releases
+from platen.cluster import told_namespace
 from platen.components.deploy.cluster_server import Checks, release
 from platen.components.deploy.deployment import model_at, open_deployment
 from platen.components.deploy.deployment_settings import DeploymentSettings
@@ -66,16 +67,18 @@ def check_decision(decision: Folder) -> None:
 def outside(settings: DeploySettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
     """What was live before: a model that was replaced since can be released again, one that is live is found.
 
-    And where: a release that was tried on this machine only is not one on the cluster.
+    And where: a release that was tried on this machine only is not one on the cluster, nor one in another namespace.
     """
-    before = releases.champion(workspace, inputs["model"].digest)
-    there = {} if settings.deployment is None else {"deployment": settings.deployment.name}
-    return {"champion": before.digest if before else None, **there}
+    before, on = releases.champion(workspace, inputs["model"].digest), settings.deployment
+    champion = {"champion": before.digest if before else None}
+    place = releases.place_of_champion(workspace, inputs["model"].digest)
+    there = {} if on is None else {"deployment": on.name, "namespace": told_namespace(on.namespace)}
+    return {**champion, "place": place, **there}
 
 
 STAGE = Stage(
     name="deploy",
-    version=1,
+    version=2,
     kind="release",
     settings=DeploySettings,
     inputs=("model", "report", "decision"),

@@ -19,7 +19,7 @@ from platen.components.serve.app import create_app
 from platen.components.serve.engine import Engine
 from platen.components.serve.metrics import Metrics
 from platen.components.serve.protocol import Limits
-from platen.components.serve.released import WORKSPACE, find_model
+from platen.components.serve.released import find_model
 from platen.components.serve.requests_log import Log, RequestsLog, open_log
 from platen.components.serve.service import Service
 from platen.components.serve.settings import ServeSettings
@@ -123,11 +123,10 @@ def limits_of(settings: ServeSettings, sampler: DiffusionSampler) -> Limits:
 
 
 def request_log(settings: ServeSettings, folder: Folder) -> Log:
-    """Where requests are logged: as the settings say, or where monitor looks, in the workspace."""
+    """Where requests are logged: as the settings say, or where monitor looks, in the workspace that the model is of."""
     if settings.log is not None:
         return RequestsLog(Path(settings.log))
-    workspace = os.environ.get(WORKSPACE) or workspace_of(folder.uri)
-    return open_log(releases.request_log(workspace, folder.digest), settings.log_every)
+    return open_log(releases.request_log(workspace_of(folder.uri), folder.digest), settings.log_every)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from platen.settings import over
+from platen.settings import everything, over
 
 Name = Literal["one-gpu", "one-node", "many-nodes", "slow-network", "offload"]
 Where = Literal["one rank", "one node", "many nodes", "anywhere"]
@@ -71,7 +71,8 @@ PRESETS: dict[str, Preset] = {
 def with_preset(values: Any) -> Any:
     """Given settings of train, with those of their preset below: what is given has the last word.
 
-    Raises ValueError where the preset is for something else than what is given.
+    Raises ValueError where it is for something else than what is given, or where what is given leaves nothing of
+    it, as in a file that has every field.
     """
     if not isinstance(values, Mapping) or values.get("preset") not in get_args(Name):
         return values
@@ -81,10 +82,23 @@ def with_preset(values: Any) -> Any:
     if fault is not None:
         raise ValueError(f"preset {name} is for {PRESETS[name].where}, not {fault}; change one of the two")
     fields = PRESETS[name].sets(_of(job, "processes_per_node", 1))
+    _check_effect(name, dict(leaves(fields)), dict(leaves(values)))
     zero = values.get("zero")
     if isinstance(zero, Mapping) and zero.get("stage", fields["zero"]["stage"]) != fields["zero"]["stage"]:
         del fields["zero"]  # its options belong to its stage
     return over(fields, values)
+
+
+def _check_effect(name: str, wanted: Mapping[str, Any], beside: Mapping[str, Any]) -> None:
+    from platen.components.train.settings import TrainSettings  # which has presets
+
+    defaults = dict(leaves(everything(TrainSettings())))
+    changes = {field: value for field, value in wanted.items() if defaults[field] != value}
+    others = [f"{field} {beside[field]}" for field, value in changes.items() if beside.get(field, value) != value]
+    if changes and len(others) == len(changes):
+        raise ValueError(
+            f"preset {name} changes nothing, with {', '.join(others)} beside it; leave out either of the two"
+        )
 
 
 def _fault(where: Where, ranks: Any, job: Any) -> str | None:

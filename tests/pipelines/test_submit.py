@@ -221,8 +221,23 @@ def test_nothing_is_sent_when_something_is_wrong(
         ("{workspace: 'gs://b/ws'}", "ingest: not set"),
         ("{workspace: 'gs://b/ws', run: 'gs://b/r', ingest: {folder: x}}", "ingest.folder: 'x' is on this machine"),
         (SETTINGS.replace("deploy: {deployment: {} }, ", ""), "deploy.deployment: not set"),
+        (SETTINGS + "\nevaluate: {extractor: /home/me/dino}", "evaluate.extractor: '/home/me/dino' is on this machine"),
+        (SETTINGS + "\nplan: {prices: mine.yaml}", "plan.prices: 'mine.yaml' is on this machine"),
+        (
+            SETTINGS + "\nworkspace: /workspace/ws\ntrain: {ranks: 2, job: {nodes: 2}}",
+            "train.job.volumes: the workspace /workspace/ws lies on none of the pods' volumes",
+        ),
     ],
-    ids=["unknown_section", "workspace_of_a_laptop", "no_source", "pictures_of_a_laptop", "nothing_to_release_to"],
+    ids=[
+        "unknown_section",
+        "workspace_of_a_laptop",
+        "no_source",
+        "pictures_of_a_laptop",
+        "nothing_to_release_to",
+        "networks_of_a_laptop",
+        "prices_of_a_laptop",
+        "training_off_the_volume",
+    ],
 )
 def test_settings_are_checked_before_anything_is_sent(
     submit: Command, state: State, settings: Path, text: str, words: str

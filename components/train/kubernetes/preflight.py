@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import PurePosixPath
 
-from platen.cluster import Cluster, Object, RefusedError
+from platen.cluster import Cluster, Object, RefusedError, own_namespace
 from platen.components.train.checkpoints.resumable import check_resumable
 from platen.components.train.job import USERS, read_job
 from platen.components.train.kubernetes.follow import entry
@@ -67,6 +67,7 @@ def preflight(cluster: Cluster, settings: JobSettings, workspace: str, job_uri: 
     job = read_job(job_uri)
     check_resumable(job)
     check_workspace(settings, workspace)
+    check_volumes(cluster.namespace, own_namespace(), workspace)
     check_quota(cluster, settings)
     look_for_a_node(cluster, settings)
     encoded, base = (open_folder(uri).manifest.files for uri in (job.encoded, job.base))
@@ -129,6 +130,16 @@ def check_workspace(settings: JobSettings, workspace: str) -> None:
         f"the workspace {workspace} lies on none of the pods' volumes ({', '.join(mounts) or 'they have none'})",
         "a bucket as workspace, or {CLAIM: a folder above it}",
     )
+
+
+def check_volumes(namespace: str, own: str | None, workspace: str) -> None:
+    """Raise SettingsError where the workspace is a path and the pods are in another namespace than this step's (`own`).
+
+    A claim belongs to its namespace: one of the same name there is another volume.
+    """
+    if "://" not in workspace and own not in (None, namespace):
+        problem = f"{workspace} is on a volume of the namespace {own}; the pods of training are made in {namespace}"
+        raise SettingsError("workspace", problem, "a bucket, or PLATEN_NAMESPACE left out, so that both are in one")
 
 
 def check_quota(cluster: Cluster, settings: JobSettings) -> None:

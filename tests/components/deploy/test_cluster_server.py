@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
-from platen.components.deploy.cluster_server import ended_by_sigterm, previous
+from platen.components.deploy.cluster_server import previous
 from platen.components.deploy.deployment import Model
 from platen.releases import Release
 
@@ -43,11 +40,3 @@ def release(model: Model) -> Release:
 )
 def test_what_a_release_of_b_goes_back_to(live: Model | None, there: Model | None, earlier: Model | None) -> None:
     assert previous(release(live) if live else None, there, B) == earlier
-
-
-def test_sigterm_is_an_exception_while_a_release_is_under_way_and_no_longer() -> None:
-    with pytest.raises(SystemExit) as caught, ended_by_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
-    assert caught.value.code == 128 + signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -82,6 +82,32 @@ def test_a_model_is_tried_and_goes_live_and_the_next_one_replaces_it(bench: Benc
     assert live(bench) == [first.digest]
 
 
+def test_a_model_that_was_replaced_is_released_again(bench: Bench, tiny_model: Folder) -> None:
+    model, other = bench.model(tiny_model), "e" * 64
+
+    def release(digest: str) -> object:
+        releases.promote(bench.workspace, "train/any", digest, "evaluate/any")
+        return STAGE.outside(DeploySettings(), {"model": model}, bench.workspace)
+
+    first, again = [(release(other), release(model.digest)) for _ in range(2)]
+    assert first[0] == first[1] and again[0] == again[1]
+    assert first[0] != again[0]
+
+
+def test_a_release_in_another_namespace_is_another_one(
+    bench: Bench, tiny_model: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = {"model": bench.model(tiny_model)}
+
+    def outside(on: dict[str, str]) -> object:
+        return STAGE.outside(DeploySettings.model_validate({"deployment": on}), inputs, bench.workspace)
+
+    found = [outside({"namespace": name}) for name in ("staging", "production")]
+    monkeypatch.setenv("PLATEN_NAMESPACE", "staging")
+    assert found[0] != found[1]
+    assert outside({}) == found[0]
+
+
 def test_nothing_is_started_where_the_gate_said_no(bench: Bench, tiny_model: Folder, settings: DeploySettings) -> None:
     model = bench.model(tiny_model)
     with pytest.raises(GateRefused, match=r"'reject'.*clip_score: 0\.1 is below 0\.2"):

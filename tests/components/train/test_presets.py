@@ -9,7 +9,7 @@ from platen.components.train.job import Job, encode
 from platen.components.train.presets import PRESETS, preset_text
 from platen.components.train.settings import TrainSettings
 from platen.errors import SettingsError
-from platen.settings import build
+from platen.settings import build, everything
 
 NODES: dict[str, Any] = {
     "ranks": 16,
@@ -38,6 +38,17 @@ def test_what_a_preset_prints_is_what_it_sets(name: str) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_does_not_change_the_model(name: str) -> None:
     assert with_preset(name, **FITS[name]).model_dump(mode="json") == TrainSettings().model_dump(mode="json")
+
+
+@pytest.mark.parametrize("name", ["one-node", "offload"])
+def test_a_preset_that_a_file_with_every_field_leaves_nothing_of_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"preset {name} changes nothing, with .*zero\..* beside it"):
+        build(TrainSettings, {**everything(TrainSettings()), "preset": name}, "run.yaml", "train")
+
+
+def test_all_fields_of_a_preset_with_its_name_are_that_preset() -> None:
+    chosen = with_preset("offload", ranks=1)
+    assert build(TrainSettings, everything(chosen)) == chosen
 
 
 def test_ranks_get_the_fields_and_not_the_name() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from platen.components.train.kubernetes.preflight import (
+    check_volumes,
     check_workspace,
     could_hold,
     disk_use,
@@ -97,6 +98,13 @@ def test_a_workspace_that_pods_cannot_reach_is_refused() -> None:
         check_workspace(mounted, "/mnt/database")
     with pytest.raises(SettingsError, match="they have none"):
         check_workspace(JobSettings(), "/home/me/workspace")
+
+
+def test_a_volume_of_another_namespace_is_another_volume() -> None:
+    for namespace, own, workspace in (("a", "a", "/data"), ("a", None, "/data"), ("a", "b", "gs://bucket/ws")):
+        check_volumes(namespace, own, workspace)
+    with pytest.raises(SettingsError, match=r"/data is on a volume of the namespace kubeflow; .* made in platen"):
+        check_volumes("platen", "kubeflow", "/data")
 
 
 def test_the_probe_takes_no_gpu_yet_may_go_where_they_are() -> None:
