@@ -52,14 +52,16 @@ def execute_on(
     run: str,
     find_inputs: Callable[[], Mapping[str, str]],
     output: Artifact,
+    name: str | None = None,
 ) -> Result:
-    """Like execute, for a task that finds the URIs of its inputs itself."""
+    """Like execute, for a task that finds the URIs of its inputs itself; `name` is its record's, else the stage's."""
+    name = name or stage.name
     if RUNNER in os.environ:
         die_with(int(os.environ[RUNNER]))  # a run that is killed leaves no task behind that goes on working
     set_up_logging()
     run = own_folder(run)
-    with exit_on_error(stage.name), recorded_failure(run, stage.name):
-        result = run_recorded(stage, settings, find_inputs(), workspace, run)
+    with exit_on_error(name), recorded_failure(run, name):
+        result = run_recorded(stage, settings, find_inputs(), workspace, run, name)
     write_reference(output, result)
     return result
 

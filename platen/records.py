@@ -1,4 +1,4 @@
-"""The run folder: one record a stage, so that a run can be told afterwards, also when it failed.
+"""The run folder: one record a task, so that a run can be told afterwards, also when it failed.
 
 `<run>/stages/<name>.json`; the exit handler reads them all.
 """
@@ -31,7 +31,7 @@ class Failure(BaseModel):
 
 
 class Record(BaseModel):
-    """What one stage did in a run."""
+    """What one stage did in a run; its name is the stage's, or the task's where a run holds the stage twice."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,16 +45,22 @@ class Record(BaseModel):
     error: Failure | None = None
 
 
-def run_recorded(stage: Stage[S], settings: str, inputs: Mapping[str, str], workspace: str, run: str) -> Result:
-    """Run a stage from the text of the whole run's settings and leave a record in the run folder."""
+def run_recorded(
+    stage: Stage[S], settings: str, inputs: Mapping[str, str], workspace: str, run: str, name: str | None = None
+) -> Result:
+    """Run a stage from the text of the whole run's settings and leave a record in the run folder.
+
+    `name` is the record's, where the stage's own would be taken: a run may hold a stage twice.
+    """
+    name = name or stage.name
     started = time.time()
-    with recorded_failure(run, stage.name):
+    with recorded_failure(run, name):
         result = run_stage(stage, section(stage.settings, settings, stage.name), inputs, workspace)
     folder = result.folder
     save(
         run,
         Record(
-            name=stage.name,
+            name=name,
             status="done",
             started=started,
             seconds=round(result.seconds, 3),
@@ -64,8 +70,8 @@ def run_recorded(stage: Stage[S], settings: str, inputs: Mapping[str, str], work
         ),
     )
     told = "found" if result.cached else f"made in {result.seconds:.1f} s:"
-    data = {"stage": stage.name, "uri": folder.uri, "cached": result.cached, "seconds": round(result.seconds, 3)}
-    log.info("%s: %s %s", stage.name, told, folder.uri, extra={"data": data})
+    data = {"stage": name, "uri": folder.uri, "cached": result.cached, "seconds": round(result.seconds, 3)}
+    log.info("%s: %s %s", name, told, folder.uri, extra={"data": data})
     return result
 
 

@@ -12,11 +12,11 @@ from PIL import Image
 from platen.components.generate.prompts import Prompt
 from platen.devices import pick_device
 from platen.errors import InputError
-from platen.telemetry import log
+from platen.unmoderated import without_checker
 
 
 def load_pipeline(model: Path, precision: str) -> Any:
-    """The model's pipeline, on the accelerator where there is one.
+    """The model's pipeline without its safety checker, on the accelerator where there is one.
 
     Raises InputError for a folder that diffusers cannot load.
     """
@@ -29,7 +29,7 @@ def load_pipeline(model: Path, precision: str) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{model}: not a model that diffusers loads: {error}") from error
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(pick_device("auto", "generate"))
+    return without_checker(pipeline).to(pick_device("auto", "generate"))
 
 
 def sample_pictures(
@@ -56,6 +56,4 @@ def sample_pictures(
         width=size,
         generator=generators,
     )
-    if any(getattr(output, "nsfw_content_detected", None) or []):
-        log.warning("the model's safety checker blacked out pictures of: %s", ", ".join(p.prompt for p in prompts))
     return list(output.images)

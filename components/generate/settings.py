@@ -22,7 +22,11 @@ class GenerateSettings(Settings):
     steps: int = Field(25, ge=1, le=1000, description="Denoising steps a picture")
     guidance_scale: float = Field(2.0, ge=0, le=50, description="Classifier-free guidance; 1 or less turns it off")
     size: int | None = Field(
-        None, ge=8, le=4096, description="Side of the pictures in pixels; none: the size the model was trained at"
+        None,
+        ge=8,
+        le=4096,
+        multiple_of=8,  # what the autoencoder makes one position of
+        description="Side of the pictures in pixels, a multiple of 8; none: the size the model was trained at",
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Type the model computes in")
     batch_size: int = Field(16, ge=1, le=1024, description="Pictures at once; changes the last bits of a picture")

@@ -52,7 +52,7 @@ def make_pictures(settings: GenerateSettings, model: Folder, out: Path, prompts:
 
 STAGE = Stage(
     name="generate",
-    version=1,
+    version=2,
     kind="pictures",
     settings=GenerateSettings,
     inputs=("model",),

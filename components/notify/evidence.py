@@ -51,14 +51,14 @@ def gather(run: str, workspace: str) -> Evidence:
     found: tuple[Record, ...] = ()
     try:
         found = tuple(records.load(run))
-    except PlatenError as error:
+    except (PlatenError, OSError) as error:
         notes.append(str(error))
     for record in found:
         if record.uri is None or record.digest is None:  # failed, or a plain folder like the sample's
             continue
         try:
             folders[record.name] = open_folder(record.uri, workspace)
-        except PlatenError as error:
+        except (PlatenError, OSError) as error:
             notes.append(f"{record.name}: {error}")
     return Evidence(run, found, folders, tuple(notes))
 

@@ -33,6 +33,8 @@ def notify(settings: str, workspace: str, run: str, state: str | None = None, me
         run: The run's folder.
         state: How the pipeline says that it ended (SUCCEEDED, FAILED, CANCELLED); None to judge by the records.
         message: What the pipeline says of its failure.
+
+    Raises what kept the summary from being written, after all else was done.
     """
     chosen = read_settings(settings)
     evidence = gather(run, workspace)
@@ -40,9 +42,11 @@ def notify(settings: str, workspace: str, run: str, state: str | None = None, me
     summary = summarise(evidence, load_truth(chosen.truth), state, message, where)
     if not attempt("the report", lambda: write_report(summary, evidence, run)):
         summary = summary.model_copy(update={"report": None})
-    store_for(run).write(join(run, SUMMARY), summary.model_dump_json(indent=1).encode())
-    attempt("the webhook", lambda: tell(summary, chosen))
-    tell_run(summary)
+    try:
+        store_for(run).write(join(run, SUMMARY), summary.model_dump_json(indent=1).encode())
+    finally:  # where the disk is full, these are all that is left to tell it
+        attempt("the webhook", lambda: tell(summary, chosen))
+        tell_run(summary)
     return summary
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from platen.components.notify.evidence import Evidence, read_object
 from platen.errors import PlatenError
@@ -85,6 +85,17 @@ class Monitoring(_Part):
     reasons: list[str]
 
 
+class Retraining(_Part):
+    """What was said of the live model before the chain, and why; whether a model was trained anew for it.
+
+    `trained` is null where that was not asked for, or the run did not get to it.
+    """
+
+    verdict: str
+    reasons: list[str]
+    trained: bool | None
+
+
 class Summary(_Part):
     """`summary.json`. A part that the run did not get to is null."""
 
@@ -107,6 +118,7 @@ class Summary(_Part):
     generated: Generated | None
     release: Release | None
     monitor: Monitoring | None
+    retraining: Retraining | None
     report: str | None
 
 
@@ -123,6 +135,20 @@ def summarise(evidence: Evidence, truth: Mapping[str, Any], state: str | None, m
     failure = find_failure(evidence, state, message)
     first = min((record.started for record in evidence.records), default=None)
     last = max((record.started + record.seconds for record in evidence.records), default=0.0)
+    parts: dict[str, Callable[[], Any]] = {
+        "planted": lambda: truth.get("planted"),
+        "dropped": lambda: _dropped(evidence),
+        "planted_repairs": lambda: truth.get("repaired"),
+        "repaired": lambda: _repaired(evidence),
+        "zero": lambda: _part(Zero, evidence.observed("train").get("zero")),
+        "train": lambda: _train(evidence),
+        "verdict": lambda: evidence.facts("gate").get("verdict"),
+        "reasons": lambda: evidence.facts("gate").get("reasons"),
+        "generated": lambda: _generated(evidence),
+        "release": lambda: _release(evidence),
+        "monitor": lambda: _monitor(evidence),
+        "retraining": lambda: _retraining(evidence),
+    }
     return Summary(
         run=whole(evidence.run),
         outcome="failed" if failure else "succeeded",
@@ -131,18 +157,8 @@ def summarise(evidence: Evidence, truth: Mapping[str, Any], state: str | None, m
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=0.0 if first is None else round(last - first, 3),
         stages=_stages(evidence),
-        planted=truth.get("planted"),
-        dropped=_dropped(evidence),
-        planted_repairs=truth.get("repaired"),
-        repaired=_repaired(evidence),
-        zero=_part(Zero, evidence.observed("train").get("zero")),
-        train=_train(evidence),
-        verdict=evidence.facts("gate").get("verdict"),
-        reasons=evidence.facts("gate").get("reasons"),
-        generated=_generated(evidence),
-        release=_release(evidence),
-        monitor=_monitor(evidence),
         report=report,
+        **{name: _optional(name, work) for name, work in parts.items()},
     )
 
 
@@ -234,6 +250,24 @@ def _release(evidence: Evidence) -> Release | None:
 def _monitor(evidence: Evidence) -> Monitoring | None:
     facts = evidence.facts("monitor")
     return _part(Monitoring, {"verdict": facts.get("verdict"), "reasons": facts.get("reasons") or []})
+
+
+def _retraining(evidence: Evidence) -> Retraining | None:
+    facts = evidence.facts("monitor_live")
+    verdict = facts.get("verdict")
+    done = [record for record in evidence.records if record.name == "train" and record.status == "done"]
+    trained = not done[0].cached if done and verdict == "retrain" else None
+    return _part(Retraining, {"verdict": verdict, "reasons": facts.get("reasons") or [], "trained": trained})
+
+
+def _optional(name: str, work: Callable[[], Any]) -> Any:
+    """A part of the summary; null, with a warning, where it cannot be told: how the run ended is told all the same."""
+    kind: Any = Summary.model_fields[name].annotation
+    try:
+        return TypeAdapter(kind).validate_python(work())
+    except Exception as error:
+        log.warning("summary: %s cannot be told: %r", name, error)
+        return None
 
 
 def _part(kind: type[P], values: Any) -> P | None:

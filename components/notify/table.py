@@ -5,9 +5,13 @@ from __future__ import annotations
 from platen.components.notify.summary import StageSummary, Summary
 from platen.telemetry import log, on_cluster
 
+NOTHING_NEW = "nothing new was trained, as data and settings are those of a training that is there already"
+
 
 def tell_run(summary: Summary) -> None:
     """Log how the run went: a small table for a person, one JSON line for a log collector."""
+    if nothing_new(summary):
+        log.warning("the live model's traffic asks for a new one, but %s; change data or settings", NOTHING_NEW)
     data = {"summary": summary.model_dump(mode="json", exclude={"stages"})}
     if on_cluster():
         log.info("run %s", summary.outcome, extra={"data": data})
@@ -22,6 +26,8 @@ def lines_of(summary: Summary) -> list[str]:
     lines = ["", f"{'stage':<{width}}  {'seconds':>8}"]
     lines += [f"{stage.name:<{width}}  {stage.seconds:>8.1f}  {_remark(stage)}".rstrip() for stage in summary.stages]
     lines += [f"{'':<{width}}  {summary.seconds:>8.1f}  from the first start to the last end", ""]
+    if summary.retraining is not None:
+        lines.append(f"The live model: {summary.retraining.verdict}: {'; '.join(summary.retraining.reasons)}")
     return [*lines, outcome_line(summary), f"report: {summary.report or 'could not be made, see above'}"]
 
 
@@ -31,8 +37,14 @@ def outcome_line(summary: Summary) -> str:
         stage = f" in {summary.failure.stage}" if summary.failure.stage else ""
         return f"The run failed{stage}: {summary.failure.reason}"
     told = {"promote": "the model was promoted", "reject": "the model was rejected"}
-    verdict = told.get(summary.verdict or "")
-    return f"The run succeeded: {verdict}" if verdict else "The run succeeded"
+    parts = [told.get(summary.verdict or "", ""), NOTHING_NEW if nothing_new(summary) else ""]
+    more = "; ".join(filter(None, parts))
+    return f"The run succeeded: {more}" if more else "The run succeeded"
+
+
+def nothing_new(summary: Summary) -> bool:
+    """Whether a new model was asked for, and the old one found."""
+    return summary.retraining is not None and summary.retraining.trained is False
 
 
 def _remark(stage: StageSummary) -> str:

@@ -28,7 +28,7 @@ SAYS: dict[State, str] = {
     "ready": "requests are taken",
     "leaving": "shutting down; requests that still come are taken",
     "draining": "shutting down; what was accepted is finished",
-    "failed": "the model cannot be served; the log says why",
+    "failed": "the model cannot be served any more, or never could; the log says why",
     "ended": "shut down",
 }
 

@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from platen.components.serve.metrics import Metrics
-from platen.errors import PlatenError, ProcessError
+from platen.errors import PlatenError, PlatformError, ProcessError
 from platen.telemetry import log
+
+FAILURES = 3  # pictures in a row that may fail before the sampler is tried out
 
 State = Literal["empty", "loading", "ready", "leaving", "draining", "failed", "ended"]
 
@@ -39,6 +41,10 @@ class GivenUpError(PlatenError):
     """Nobody waits for the pictures any more."""
 
 
+class BrokenError(PlatformError):
+    """The device makes no more pictures in this process, whatever is asked for."""
+
+
 class Sampler(Protocol):
     """What the engine needs of a model."""
 
@@ -46,7 +52,10 @@ class Sampler(Protocol):
         """Make something, so that the first request does not pay for what is only done once."""
 
     def draw(self, jobs: Sequence[Job], on_step: Callable[[], None]) -> list[bytes]:
-        """A PNG for each job. Calls `on_step` after each denoising step, and stops where that raises."""
+        """A PNG for each job. Calls `on_step` after each denoising step, and stops where that raises.
+
+        Raises BrokenError where no other job could be drawn either.
+        """
 
 
 @dataclass(eq=False, slots=True)
@@ -76,6 +85,7 @@ class Engine:
         self._closing = False
         self._running = 0
         self._seconds = 1.0  # a picture takes, smoothed
+        self._failures = 0  # in a row
         self._thread = threading.Thread(target=self._run, args=(load,), name="engine", daemon=True) if load else None
         metrics.watch_queue(lambda: self.waiting, self._oldest_wait)
         metrics.watch_ready(lambda: self.state == "ready")
@@ -151,6 +161,8 @@ class Engine:
             self._set_ready()
             while tasks := self._take():
                 self._draw(sampler, tasks)
+                if self._failures >= FAILURES:
+                    self._try_out(sampler)
             self.state = "ended"
         except Exception as error:  # the thread must not end silently: main tells why
             self.failure = error
@@ -204,8 +216,12 @@ class Engine:
             pass
         except Exception as error:  # one bad job must not end the server
             log.exception("engine: %s", tasks[0].job)
+            self._failures += 1
             _fail(tasks, error)
+            if isinstance(error, BrokenError):
+                raise
         else:
+            self._failures = 0
             self._metrics.pictures.inc(len(pictures))
             self._seconds += 0.3 * (time.monotonic() - started - self._seconds)
             for task, picture in zip(tasks, pictures, strict=True):
@@ -215,6 +231,18 @@ class Engine:
             self._running = 0
             if self._closing:
                 _cancel(tasks)
+
+    def _try_out(self, sampler: Sampler) -> None:
+        """Tell jobs that cannot be drawn from a sampler that draws nothing: it must make the picture it began with.
+
+        Raises BrokenError where it does not.
+        """
+        try:
+            sampler.warm_up()
+        except Exception as error:
+            told = f"{self._failures} pictures in a row failed, and so does the one that was made at the start"
+            raise BrokenError(f"{told}: {type(error).__name__}: {error}") from error
+        self._failures = 0
 
     def _live(self) -> Iterator[Task]:
         return (task for request in self._waiting for task in request if not task.future.cancelled())

@@ -15,9 +15,10 @@ import transformers
 from PIL.Image import Image
 from PIL.PngImagePlugin import PngInfo
 
-from platen.components.serve.engine import Job
+from platen.components.serve.engine import BrokenError, Job
 from platen.devices import pick_device
 from platen.errors import InputError
+from platen.unmoderated import without_checker
 
 WARM_UP_STEPS = 2
 
@@ -56,7 +57,7 @@ class DiffusionSampler:
         """A PNG for each job; the jobs agree in size, steps and guidance.
 
         The noise of a picture comes from a generator of its own, on the processor, so that it depends on its seed
-        alone and not on the device.
+        alone and not on the device. Raises BrokenError where the device is lost to this process.
         """
         first = jobs[0]
 
@@ -64,20 +65,25 @@ class DiffusionSampler:
             on_step()
             return tensors
 
-        result = self._pipeline(
-            prompt=[job.prompt for job in jobs],
-            width=first.width,
-            height=first.height,
-            num_inference_steps=first.steps,
-            guidance_scale=first.guidance_scale,
-            generator=[torch.Generator("cpu").manual_seed(job.seed) for job in jobs],
-            callback_on_step_end=after_step,
-        )
+        try:
+            result = self._pipeline(
+                prompt=[job.prompt for job in jobs],
+                width=first.width,
+                height=first.height,
+                num_inference_steps=first.steps,
+                guidance_scale=first.guidance_scale,
+                generator=[torch.Generator("cpu").manual_seed(job.seed) for job in jobs],
+                callback_on_step_end=after_step,
+            )
+        except RuntimeError as error:
+            if is_fatal(error):
+                raise BrokenError(f"the device cannot be used any more: {_first_line(error)}") from error
+            raise
         return [encode_png(image, job, self._digest) for image, job in zip(result.images, jobs, strict=True)]
 
 
 def load(folder: Path, digest: str, device: str, precision: str) -> DiffusionSampler:
-    """The pipeline of a model folder on a device ("auto", "cuda" or "cpu").
+    """The pipeline of a model folder, without its safety checker, on a device ("auto", "cuda" or "cpu").
 
     Raises InputError where the folder is not a text-to-image model, or the device is not there.
     """
@@ -97,7 +103,7 @@ def load(folder: Path, digest: str, device: str, precision: str) -> DiffusionSam
                 f"{folder}: a {type(pipeline).__name__} without {part}. Accepted: a Stable Diffusion folder"
             )
     pipeline.set_progress_bar_config(disable=True)
-    return DiffusionSampler(pipeline.to(place), digest)
+    return DiffusionSampler(without_checker(pipeline).to(place), digest)
 
 
 def encode_png(image: Image, job: Job, digest: str) -> bytes:
@@ -111,6 +117,12 @@ def encode_png(image: Image, job: Job, digest: str) -> bytes:
     file = io.BytesIO()
     image.save(file, format="PNG", pnginfo=info, compress_level=6)
     return file.getvalue()
+
+
+def is_fatal(error: RuntimeError) -> bool:
+    """Whether CUDA answers nothing else in this process from now on. Memory that ran out comes back."""
+    told = str(error)
+    return "out of memory" not in told and (isinstance(error, torch.AcceleratorError) or "CUDA error" in told)
 
 
 def quieten() -> None:

@@ -106,6 +106,7 @@ class Service:
     async def _draw(self, request: Request, order: Order, until: float) -> list[bytes]:
         futures = self._submit(order)
         drawing = asyncio.gather(*(asyncio.wrap_future(future) for future in futures))
+        drawing.add_done_callback(_look)
         leaving = asyncio.ensure_future(disconnect(request))
         try:
             left = until - time.monotonic()
@@ -137,6 +138,12 @@ class Service:
             raise ClientDisconnect
         message = f"The pictures were not made within {self.settings.deadline:g} s, the limit of this server."
         raise RefusalError(504, message, code="deadline_exceeded", retry_after=self.engine.retry_after())
+
+
+def _look(drawing: asyncio.Future[list[bytes]]) -> None:
+    """Look at how it ended: asyncio complains of errors that nobody looked at, and who left or timed out does not."""
+    if not drawing.cancelled():
+        drawing.exception()
 
 
 def jobs(order: Order) -> list[Job]:

@@ -69,7 +69,7 @@ def settings_for(folder: Path, port: int) -> dict:
         "evaluate": {"min_samples": 5},
         "gate": {"rules": [{"metric": "held_out_loss", "direction": "at_most", "limit": 100}]},
         "deploy": {"smoke_requests": 2},
-        "monitor": {"min_requests": 2, "max_latency_p95": 300},
+        "monitor": {"min_requests": 2, "max_latency_p95": 300, "ignore_users": []},  # all there is: the smoke test
         "notify": {"truth": "run/sample/truth.json"},
     }
 

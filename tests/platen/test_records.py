@@ -91,3 +91,15 @@ def test_record_that_is_none_is_named(run: str, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(CorruptError, match=r"stages/word.json: not a stage's record"):
         load(run)
+
+
+def test_a_stage_that_runs_twice_in_a_run_has_two_records(tmp_path: Path, run: str) -> None:
+    run_recorded(word_stage(), SETTINGS, {}, str(tmp_path / "ws"), run, "word_before")
+    run_recorded(word_stage(), SETTINGS, {}, str(tmp_path / "ws"), run)
+    assert [(record.name, record.cached) for record in load(run)] == [("word_before", False), ("word", True)]
+
+
+def test_a_failure_is_recorded_by_the_name_that_was_given(tmp_path: Path, run: str) -> None:
+    with pytest.raises(SettingsError):
+        run_recorded(word_stage(), "word: {wrod: x}", {}, str(tmp_path / "ws"), run, "word_before")
+    assert [record.name for record in load(run)] == ["word_before"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Builder = Callable[[Summary, Evidence, Album], parts.Part]
 
 PARTS: dict[str, tuple[str, Builder]] = {
+    "retraining": ("Whether to train again", parts.retraining),
     "data": ("What came in, what was dropped", parts.data),
     "training": ("Training", parts.training),
     "generated": ("Generated pictures", parts.generated),
@@ -50,7 +51,8 @@ def render(summary: Summary, evidence: Evidence) -> str:
     """The page as one HTML text that needs nothing beside it. What pictures and captions say is escaped."""
     album = Album()
     templates = environment()
-    sections = [draw(name, summary, evidence, album, templates) for name in PARTS]
+    wanted = [name for name in PARTS if name != "retraining" or summary.retraining]  # only a retraining has that
+    sections = [draw(name, summary, evidence, album, templates) for name in wanted]
     return templates.get_template("page.html").render(
         summary=summary,
         outcome=outcome_line(summary),

@@ -42,6 +42,8 @@ def needed(evidence: Evidence, stage: str) -> Folder:
 def figures(summary: Summary) -> list[tuple[str, str, str]]:
     """The few figures on top of the page: name, value, unit or remark."""
     shown = []
+    if summary.retraining is not None:
+        shown.append(("Live model", summary.retraining.verdict, ""))
     if summary.dropped is not None:
         planted = "as planted" if summary.planted == summary.dropped else ""
         shown.append(("Samples dropped", charts.number(sum(summary.dropped.values())), planted))
@@ -340,9 +342,19 @@ def gate(summary: Summary, evidence: Evidence, album: Album) -> Part:
     return {"verdict": decision["verdict"], "rules": decision["rules"], "champion": decision.get("champion")}
 
 
+def retraining(summary: Summary, evidence: Evidence, album: Album) -> Part:
+    """Why the live model was replaced or kept, and whether anything new was trained."""
+    trained = summary.retraining.trained if summary.retraining else None
+    return {**_monitored(evidence, "monitor_live"), "trained": trained}
+
+
 def monitor(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """What the server's request log says: the rules it was held against, and the counts."""
-    report = evidence.read("monitor", "report.json")
+    return _monitored(evidence, "monitor")
+
+
+def _monitored(evidence: Evidence, record: str) -> Part:
+    report = evidence.read(record, "report.json")
     counted = {name: value for name, value in report.items() if name not in ("schema_version", "rules")}
     return {
         "verdict": report["verdict"],
@@ -412,8 +424,9 @@ def reproduce(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """The settings and versions that made the outputs."""
     import yaml
 
-    makers = {name: folder.manifest.made_by for name, folder in evidence.folders.items()}
-    used = {name: folder.manifest.settings for name, folder in evidence.folders.items()}
+    manifests = [folder.manifest for folder in evidence.folders.values()]
+    makers = {manifest.made_by.stage: manifest.made_by for manifest in manifests}  # a stage may have run twice
+    used = {manifest.made_by.stage: manifest.settings for manifest in manifests}
     if not used:
         raise InputError("no stage left an output")
     text = yaml.safe_dump(used, sort_keys=False, allow_unicode=True, width=100)

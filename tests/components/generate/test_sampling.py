@@ -5,6 +5,7 @@ from platen.components.generate.prompts import Prompt
 from platen.components.generate.sampling import load_pipeline, sample_pictures
 from platen.devices import fixed_threads
 from platen.errors import InputError
+from tests.flagging_model import write_flagging_model
 
 PROMPTS = [Prompt(prompt=f"a {colour} circle", seed=seed) for seed, colour in enumerate(["red", "blue", "green"])]
 
@@ -40,3 +41,8 @@ def test_the_size_is_the_models_or_the_one_asked_for(pipeline):
 def test_a_folder_that_is_no_model_is_named(tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path}: not a model that diffusers loads"):
         load_pipeline(tmp_path, "float32")
+
+
+def test_a_safety_checker_blackens_no_picture(tiny_model, tmp_path):
+    write_flagging_model(tmp_path, tiny_model.path)
+    assert make(load_pipeline(tmp_path, "float32"), PROMPTS[:1]).any()

@@ -10,7 +10,8 @@ from PIL import Image
 
 from platen.components.generate.settings import GenerateSettings
 from platen.components.generate.stage import STAGE
-from platen.errors import InputError
+from platen.errors import InputError, SettingsError
+from platen.settings import section
 from platen.stage import run_stage
 
 RUN = """
@@ -86,3 +87,10 @@ def test_a_bad_prompt_leaves_nothing_committed(tmp_path, tiny_model):
     with pytest.raises(InputError, match=r"bad\.txt: not UTF-8"):
         make(GenerateSettings(prompts=str(path)), tiny_model, tmp_path / "ws")
     assert not list((tmp_path / "ws").rglob("manifest.json"))
+
+
+def test_a_size_that_the_autoencoder_cannot_make_is_refused():
+    with pytest.raises(SettingsError, match=r"generate\.size: 100 .*multiple of 8"):
+        section(GenerateSettings, "generate: {size: 100}", "generate")
+    sizes = [section(GenerateSettings, f"generate: {{size: {size}}}", "generate").size for size in ("null", "96")]
+    assert sizes == [None, 96]

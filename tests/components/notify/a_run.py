@@ -259,6 +259,12 @@ def monitor(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
     return Outcome(facts={"verdict": report["verdict"], "reasons": report["reasons"]})
 
 
+def look_at_live(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
+    facts = {"verdict": "retrain", "reasons": ["drift 0.41 is above 0.2"]}
+    (place.out / "report.json").write_bytes(canonical({**facts, "rules": []}))
+    return Outcome(facts=facts)
+
+
 def plain(name: str) -> Callable[[Knobs, Inputs, Place], Outcome]:
     counts = {"clean_text": {f"repaired_{n}": c for n, c in REPAIRED.items() if n not in IN_PICTURES}}
     counts["clean_images"] = {f"repaired_{n}": REPAIRED[n] for n in IN_PICTURES}
@@ -288,16 +294,25 @@ def stage(name: str, error: PlatenError | None = None) -> Stage[Knobs]:
 
 
 def run_chain(
-    root: Path, last: str = "monitor", error: PlatenError | None = None, settings: Mapping[str, Any] | None = None
+    root: Path,
+    last: str = "monitor",
+    error: PlatenError | None = None,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    watched: bool = False,
 ) -> tuple[str, str, str]:
     """Run the chain up to a stage, which raises where an error is given; (settings, workspace, run).
 
+    A `watched` run is a retraining: it begins with a monitor of its own, which says `retrain`.
     A gate that rejects ends the run like the real one: its decision is committed, and its record is a failed one.
     """
     truth = root / "truth.json"
     truth.write_text(json.dumps({"planted": PLANTED, "repaired": REPAIRED, "clean": 48}))
     text = json.dumps({"notify": {"truth": str(truth)}, **(settings or {})})
     workspace, run = str(root / "workspace"), str(root / "runs" / "demo")
+    if watched:
+        live = Stage("monitor", 1, "report", Knobs, (), look_at_live)
+        run_recorded(live, text, {}, workspace, run, "monitor_live")
     uris: dict[str, str] = {}
     for name, sources in CHAIN.items():
         inputs = {role: uris[source] for role, _, source in (entry.partition(":") for entry in sources)}

@@ -43,3 +43,15 @@ def test_unusable_settings_do_not_hide_the_run(tmp_path: Path, caplog: pytest.Lo
     summary = notify("notify:\n  webhok_file: x\n", workspace, run, "SUCCEEDED")
     assert summary.outcome == "succeeded"
     assert "notify goes on with its defaults: notify.webhok_file: unknown setting" in caplog.text
+
+
+def test_summary_that_cannot_be_written_is_raised_after_all_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    text, workspace, run = run_chain(tmp_path, "ingest", InputError("/data: no such folder"))
+    Path(run, "summary.json").mkdir()
+    monkeypatch.setenv("PLATEN_WEBHOOK_URL", "no address")
+    with pytest.raises(OSError, match=r"summary\.json"):
+        notify(text, workspace, run, "FAILED")
+    assert "webhook: the address is no URL" in caplog.text or "webhook: the address must be" in caplog.text
+    assert "The run failed in ingest: /data: no such folder" in caplog.text

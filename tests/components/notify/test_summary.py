@@ -25,6 +25,7 @@ KEYS = {
         "release",
         "repaired",
         "report",
+        "retraining",
         "run",
         "schema_version",
         "seconds",
@@ -42,6 +43,7 @@ KEYS = {
     "Generated": ["count", "folder"],
     "Release": ["folder", "model"],
     "Monitoring": ["reasons", "verdict"],
+    "Retraining": ["reasons", "trained", "verdict"],
 }
 
 
@@ -140,3 +142,31 @@ def test_facts_of_another_shape_are_null(tmp_path: Path) -> None:
     folders = {"train": type(folder)(folder.uri, odd)}
     summary = summarise(Evidence(run, evidence.records, folders, ()), {}, None, "", "report.html")
     assert summary.zero is None and summary.train is None
+
+
+def test_retraining_keeps_its_reason_beside_the_verdict_on_the_new_model(tmp_path: Path) -> None:
+    _, workspace, run = run_chain(tmp_path, watched=True)
+    summary = summarise(gather(run, workspace), {}, None, "", "report.html")
+    assert summary.retraining is not None and summary.monitor is not None
+    assert (summary.retraining.verdict, summary.monitor.verdict) == ("retrain", "keep")
+    assert summary.retraining.reasons == ["drift 0.41 is above 0.2"]
+    assert [stage.name for stage in summary.stages][:2] == ["monitor_live", "ingest"]
+
+
+def test_retraining_says_whether_anything_was_trained(tmp_path: Path) -> None:
+    told = []
+    for last in ("base", "train", "train"):
+        _, workspace, run = run_chain(tmp_path, last, watched=True)
+        retraining = summarise(gather(run, workspace), {}, None, "", "report.html").retraining
+        told.append(retraining and retraining.trained)
+    assert told == [None, True, False]
+
+
+def test_part_that_cannot_be_told_does_not_hide_the_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, workspace, run = run_chain(tmp_path, "generate", InputError("/prompts: no such file"))
+    evidence = gather(run, workspace)
+    (evidence.folders["train"].path / "run.json").write_text("{")
+    summary = summarise(evidence, {"planted": "many"}, "FAILED", "", "report.html")
+    assert summary.failure is not None and summary.failure.reason == "/prompts: no such file"
+    assert summary.zero is None and summary.planted is None and summary.dropped == PLANTED
+    assert "summary: zero cannot be told" in caplog.text and "summary: planted cannot be told" in caplog.text

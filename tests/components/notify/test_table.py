@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from platen.components.notify.summary import FailureSummary, Summary
+from platen.components.notify.summary import FailureSummary, Retraining, Summary
 from platen.components.notify.table import lines_of, outcome_line, tell_run
 
 
@@ -48,3 +48,15 @@ def test_collector_gets_one_line(
     assert [record.getMessage() for record in caplog.records] == ["run succeeded"]
     told = caplog.records[0].data["summary"]  # type: ignore[attr-defined]
     assert json.loads(json.dumps(told))["verdict"] == "promote"
+
+
+def test_a_retraining_that_trained_nothing_is_warned_of(summary: Summary, caplog: pytest.LogCaptureFixture) -> None:
+    retraining = Retraining(verdict="retrain", reasons=["drift 0.41 is above 0.2"], trained=False)
+    idle = summary.model_copy(update={"retraining": retraining})
+    tell_run(idle)
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "nothing new was trained" in warning and "change data or settings" in warning
+    assert outcome_line(idle).startswith("The run succeeded: the model was promoted; nothing new was trained")
+    assert "The live model: retrain: drift 0.41 is above 0.2" in lines_of(idle)
+    anew = idle.model_copy(update={"retraining": retraining.model_copy(update={"trained": True})})
+    assert outcome_line(anew) == "The run succeeded: the model was promoted"

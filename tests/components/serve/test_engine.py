@@ -7,7 +7,7 @@ from concurrent.futures import Future, wait
 
 import pytest
 
-from platen.components.serve.engine import Engine, GivenUpError, Job
+from platen.components.serve.engine import FAILURES, BrokenError, Engine, GivenUpError, Job
 from platen.components.serve.metrics import Metrics
 from platen.errors import InputError, ProcessError
 
@@ -32,6 +32,26 @@ class StepSampler:
             on_step()
         if jobs[0].prompt == "bad":
             raise ValueError("a fault")
+        return [job.prompt.encode() for job in jobs]
+
+
+class BreakingSampler(StepSampler):
+    """Cannot draw what the prompt says, and nothing at all once `broken` is set, as a GPU that was lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: Exception | None = None
+
+    def warm_up(self) -> None:
+        """The picture that it can draw while it is whole."""
+        self.draw([job("warm up")], lambda: None)
+
+    def draw(self, jobs: Sequence[Job], on_step: Callable[[], None]) -> list[bytes]:
+        """The prompt, as bytes."""
+        if self.broken:
+            raise self.broken
+        if jobs[0].prompt == "bad":
+            raise RuntimeError("a fault of this prompt")
         return [job.prompt.encode() for job in jobs]
 
 
@@ -173,3 +193,55 @@ def test_the_time_to_wait_grows_with_the_queue(engine: Engine, sampler: StepSamp
     empty = engine.retry_after()
     engine.submit([job("a"), job("b"), job("c")])
     assert 1 <= empty < engine.retry_after()
+
+
+def fail(engine: Engine, prompts: list[str]) -> list[Future[bytes]]:
+    """What became of pictures, once none of them is waited for any more."""
+    futures = engine.submit([job(prompt) for prompt in prompts])
+    while not all(future.done() for future in futures):  # `wait` does not see one that was cancelled
+        time.sleep(0.001)
+    return futures
+
+
+def test_a_device_that_draws_nothing_any_more_ends_the_engine() -> None:
+    sampler = BreakingSampler()
+    engine = start(sampler)
+    sampler.broken = RuntimeError("cuDNN error")
+    told = fail(engine, ["any"] * (FAILURES + 1))
+    assert all(isinstance(future.exception(), ProcessError) for future in told[:-1])
+    assert told[-1].cancelled()  # given up: the client is asked to try again
+    assert engine.close()
+    assert engine.state == "failed" and isinstance(engine.failure, BrokenError)
+    assert engine.failure.exit_code == 1
+    assert "3 pictures in a row failed, and so does the one" in str(engine.failure)
+    assert "cuDNN error" in str(engine.failure)
+
+
+def test_a_lost_device_ends_the_engine_at_once() -> None:
+    sampler = BreakingSampler()
+    engine = start(sampler)
+    sampler.broken = BrokenError("CUDA error: an illegal memory access was encountered")
+    failed, given_up = fail(engine, ["a", "b"])
+    assert isinstance(failed.exception(), ProcessError) and given_up.cancelled()
+    assert engine.close()
+    assert engine.failure is sampler.broken
+
+
+def test_prompts_that_cannot_be_drawn_do_not_end_the_engine() -> None:
+    engine = start(BreakingSampler())
+    for _ in range(3):
+        assert all(future.exception() for future in fail(engine, ["bad"] * FAILURES))
+    assert results(engine.submit([job("good")])) == [b"good"]
+    assert engine.state == "ready"
+    assert engine.close()
+
+
+def test_failures_with_a_success_between_them_are_not_in_a_row() -> None:
+    sampler = BreakingSampler()
+    engine = start(sampler)
+    fail(engine, ["bad"] * (FAILURES - 1))
+    fail(engine, ["good"])
+    sampler.broken = RuntimeError("for a moment")
+    fail(engine, ["any"] * (FAILURES - 1))
+    assert engine.state == "ready"
+    assert engine.close()

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from platen.components.serve.engine import GivenUpError, Job
+from platen.components.serve.engine import BrokenError, GivenUpError, Job
 from platen.components.serve.sampler import DiffusionSampler, load
 from platen.errors import InputError
 from platen.stage import Folder
+from tests.flagging_model import write_flagging_model
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,29 @@ def test_a_folder_that_is_no_pipeline_is_told(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "NoSuchPipeline"}))
     with pytest.raises(InputError, match="not a model that diffusers loads"):
         load(tmp_path, "0" * 64, "cpu", "float32")
+
+
+def test_a_safety_checker_blackens_no_picture(tiny_model: Folder, tmp_path: Path) -> None:
+    write_flagging_model(tmp_path, tiny_model.path)
+    sampler = load(tmp_path, "0" * 64, "cpu", "float32")
+    assert np.asarray(Image.open(io.BytesIO(draw(sampler, job())))).any()
+
+
+@pytest.mark.parametrize(
+    ("error", "fatal"),
+    [
+        (torch.AcceleratorError("an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: unspecified launch failure"), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), False),
+        (torch.AcceleratorError("CUDA error: out of memory"), False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+)
+def test_a_lost_device_is_told_from_other_faults(tiny_model: Folder, error: RuntimeError, fatal: bool) -> None:
+    sampler = load(tiny_model.path, tiny_model.digest, "cpu", "float32")
+
+    def on_step() -> None:
+        raise error
+
+    with pytest.raises(BrokenError if fatal else type(error), match=str(error)):
+        sampler.draw([job()], on_step)

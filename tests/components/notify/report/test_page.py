@@ -56,7 +56,7 @@ def outline(page: str) -> Outline:
 
 def test_every_part_is_there(page: str, outline: Outline) -> None:
     shown = [attributes["id"] for tag, attributes in outline.tags if tag == "section" and "id" in attributes]
-    assert shown == list(PARTS)
+    assert shown == [name for name in PARTS if name != "retraining"]
     assert "Not in this report" not in page
     assert outline.faults == [] and outline.open == []
 
@@ -141,3 +141,14 @@ def test_counts_that_differ_from_the_planted_are_marked(summary: Summary, eviden
     words = Outline(render(summary.model_copy(update={"planted": planted}), evidence)).words
     assert "Not the ones that were planted" in words
     assert words.count("✗") == 3
+
+
+def test_retraining_shows_why_and_that_nothing_new_was_trained(tmp_path: Path) -> None:
+    for _ in range(2):
+        _, workspace, run = run_chain(tmp_path, watched=True)
+    evidence = gather(run, workspace)
+    page = render(summarise(evidence, {}, "SUCCEEDED", "", "report.html"), evidence)
+    assert "Not in this report" not in page
+    part = page[page.index('<section id="retraining">') : page.index('<section id="data">')]
+    assert "drift 0.41 is above 0.2" in part and "Nothing new was trained" in part
+    assert "monitor_live:" not in page[page.index('<section id="reproduce">') :]  # no section of the settings
