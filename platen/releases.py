@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from platen.errors import CorruptError, InputError
 from platen.storage import join, store_for
 
+SMOKE_USER = "platen-deploy"  # marks the requests of deploy's smoke test in the request log
+
 
 class Release(BaseModel):
     """A model that was, or is, live.

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from platen.components.deploy.settings import DeploySettings
 from platen.errors import ProcessError
+from platen.releases import SMOKE_USER as USER
 from platen.telemetry import track
 
 if TYPE_CHECKING:
     import httpx
 
 PATH = "/v1/images/generations"
-USER = "platen-deploy"  # marks these requests in the request log
 BUSY = 429
 
 

@@ -12,6 +12,7 @@ from platen.components.evaluate.intervals import goodman_intervals
 from platen.components.evaluate.metric import Metric, insufficient, share
 from platen.components.evaluate.settings import EvaluateSettings, Value
 from platen.components.evaluate.towers import Judge
+from platen.components.evaluate.variation import distance_interval, total_variation
 from platen.manifest import Json
 
 
@@ -88,32 +89,21 @@ def classify(pictures: np.ndarray, phrases: np.ndarray, scale: float, margin: fl
 
 
 def measure_distance(counts: Sequence[int], reference: Sequence[float], settings: EvaluateSettings) -> Metric:
-    """Total variation between the shares that came out and the reference, with a bootstrap interval.
+    """Total variation between the shares that came out and the reference.
 
-    0 where they are the same, 1 where they have nothing in common. A small sample is never at 0: the note says how far
-    a model without any bias would be at this n.
+    0 where they are the same, 1 where they have nothing in common. A small sample is never at 0: the interval allows
+    for it, and the note says how far a model without any bias would be at this n.
     """
     n = sum(counts)
     if n < settings.min_samples:
         return insufficient(n, settings.min_samples, "total variation", "lower", "judged pictures")
-    generator = np.random.default_rng(settings.seed)
     wanted = np.array(reference) / sum(reference)
-    shares = np.array(counts) / n
-    # Half a picture is added to each value: without it a value that never came out would be certain never to.
-    smooth = (np.array(counts) + 0.5) / (n + len(counts) / 2)
-    drawn = total_variation(generator.multinomial(n, smooth, settings.bootstraps) / n, wanted)
+    value = float(total_variation(np.array(counts) / n, wanted))
+    low, high = distance_interval(counts, wanted, settings.confidence, settings.bootstraps, settings.seed)
+    generator = np.random.default_rng(settings.seed)
     fair = total_variation(generator.multinomial(n, wanted, settings.bootstraps) / n, wanted).mean()
-    error = (1 - settings.confidence) / 2
-    value = float(total_variation(shares, wanted))
-    low, high = (float(end) for end in np.quantile(drawn, [error, 1 - error]))
     note = f"a model without bias would show {fair:.2g} at this n"
-    return Metric(value, min(low, value), max(high, value), n, "total variation", "lower", note)
-
-
-def total_variation(shares: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Half the sum of the differences between two distributions, along the last axis."""
-    found: np.ndarray = np.abs(shares - reference).sum(axis=-1) / 2
-    return found
+    return Metric(value, low, high, n, "total variation", "lower", note)
 
 
 def measure_judge(

@@ -50,7 +50,9 @@ class EvaluateSettings(Settings):
     margin: float = Field(
         0.1, ge=0, lt=1, description="Lead in probability below which the judge of an attribute abstains"
     )
-    bootstraps: int = Field(1000, ge=100, le=100_000, description="Resamples for the interval of the bias distance")
+    bootstraps: int = Field(
+        1000, ge=100, le=100_000, description="Samples drawn at each distance that is tried for the bias interval"
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of the noise, the choice of pictures and the resamples")
     batch_size: int = Field(32, ge=1, le=4096, description="Pictures at once; changes the last bits of a number")
     threads: int = Field(2, ge=1, le=256, description="Processor threads; changes the last bits of a number")

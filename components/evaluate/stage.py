@@ -24,6 +24,7 @@ def read_outside(settings: EvaluateSettings, inputs: Inputs, workspace: str) -> 
 
 def evaluate(settings: EvaluateSettings, inputs: Inputs, place: Place) -> Outcome:
     """Look at every picture once, take every measure, write the report."""
+    from platen.components.evaluate.measured_with import measured_with
     from platen.components.evaluate.pictures import read_generated
     from platen.components.evaluate.report import look, measure
     from platen.components.evaluate.towers import Judge
@@ -36,14 +37,15 @@ def evaluate(settings: EvaluateSettings, inputs: Inputs, place: Place) -> Outcom
         seen = look(generated, dataset, judge, settings)
         measured = measure(seen, model, dataset, judge, settings, place.out)
     digests = {name: inputs[name].digest for name in STAGE.inputs}
-    report = {"schema_version": 1, **digests, **measured}
+    used = measured_with(inputs, seen, settings, place.outside.get("extractor"))
+    report = {"schema_version": 1, **digests, **measured, "measured_with": used}
     write_file(place.out / "report.json", canonical(report, indent=1))
     return Outcome(counts=measured["counts"], facts={name: measured[name]["value"] for name in HEADLINES})
 
 
 STAGE = Stage(
     name="evaluate",
-    version=1,
+    version=2,
     kind="report",
     settings=EvaluateSettings,
     inputs=("model", "dataset", "generated"),

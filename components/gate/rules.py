@@ -1,7 +1,8 @@
 """Holding a report against rules.
 
 A limit is compared with the unfavourable end of the metric's interval: the low end where more is better, the high end
-where less is. So a model passes only where the data say so, not where they merely do not say otherwise.
+where less is. So a model passes only where the data say so, not where they merely do not say otherwise. A champion's
+metric is a limit only where both were measured with the same.
 """
 
 from __future__ import annotations
@@ -99,6 +100,23 @@ def _measured(entry: Mapping[str, Json], path: str) -> Measured:
     return Measured(*map(float, numbers))
 
 
+def measured_otherwise(path: str, report: Report, champion: Report) -> Missing | None:
+    """Why a metric of two reports cannot be compared; None where both were measured with the same."""
+    ours, theirs = (_measured_with(one, path) for one in (report, champion))
+    if ours is None or theirs is None:
+        whose = "the report" if ours is None else "the champion's report"
+        return Missing(f"{whose} was measured before it was recorded what {path} is measured with")
+    names = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    return Missing(f"the champion was measured otherwise: {', '.join(names)}") if names else None
+
+
+def _measured_with(report: Report, path: str) -> Mapping[str, Json] | None:
+    """What evaluate says that a metric, or the group of metrics it belongs to, was measured with."""
+    used = report.get("measured_with")
+    found = used.get(path.partition(".")[0]) if isinstance(used, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
 def _judge_one(rule: Rule, report: Report, champion: Report | None) -> Verdict:
     found = look_up(report, rule.metric)
     if isinstance(found, Missing):
@@ -110,6 +128,9 @@ def _judge_one(rule: Rule, report: Report, champion: Report | None) -> Verdict:
     best = look_up(champion, rule.metric)
     if isinstance(best, Missing):
         return _without(rule, f"the champion's report: {best.why}", found.value)
+    otherwise = measured_otherwise(rule.metric, report, champion)
+    if otherwise is not None:
+        return _without(rule, otherwise.why, found.value)
     slack = -rule.margin if rule.direction == "at_least" else rule.margin
     return _compare(
         rule, found, best.value + slack, f"the champion's {best.value:.4g} with a margin of {rule.margin:g}:"

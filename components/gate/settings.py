@@ -28,7 +28,11 @@ class Rule(Settings):
         allow_inf_nan=False,
         description="How much worse than the champion is still good enough, in the metric's unit; champion rules only",
     )
-    required: bool = Field(True, description="Whether a metric that is missing or has too few data fails the rule")
+    required: bool = Field(
+        True,
+        description="Whether a metric that is missing, has too few data, or was measured otherwise than the champion's "
+        "fails the rule",
+    )
 
     @model_validator(mode="after")
     def _limit_where_absolute(self) -> Self:

@@ -91,7 +91,7 @@ def check_same_model(report: Report, inputs: Inputs) -> None:
 
 STAGE = Stage(
     name="gate",
-    version=1,
+    version=2,
     kind="report",
     settings=GateSettings,
     inputs=("report", "model"),

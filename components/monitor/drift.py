@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from platen.components.monitor.estimates import Estimate, resample
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """The distance, 0 (the same words as often) to 1 (no word in common), and its interval."""
-
-    distance: float
-    low: float
-    high: float
+# Scripts that put no space between words: Han, Kana, Thai, Lao, Myanmar and Khmer. Each character counts as a word:
+# a whole sentence as one word would be in no caption.
+UNSPACED = (
+    "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+    "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1780-\u17d3"
+)
+LETTER = rf"[^\W_{UNSPACED}]"
+WORD = re.compile(rf"[{UNSPACED}]|{LETTER}+(?:['’-]{LETTER}+)*")
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, in lower case, without punctuation."""
-    return WORD.findall(text.casefold())
+    """The words of a text, in lower case, without punctuation; full-width and other variants count as the plain form.
+
+    Folded as Unicode defines the caseless match of compatibility forms (NFKC, case folding, NFKC).
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return WORD.findall(unicodedata.normalize("NFKC", folded))
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
@@ -37,19 +42,34 @@ def count_words(texts: Iterable[str]) -> Counter[str]:
     return counts
 
 
-def unknown_share(prompts: Sequence[str], known: Counter[str]) -> float | None:
-    """Which share of the words in the prompts no caption has; none where there is no word."""
-    counts = count_words(prompts)
-    total = counts.total()
-    return sum(count for word, count in counts.items() if word not in known) / total if total else None
+def measure_unknown(
+    prompts: Sequence[str], known: Counter[str], resamples: int, confidence: float, seed: int
+) -> Estimate | None:
+    """Which share of the words in the prompts no caption has; none where there is no word.
+
+    Interval: the percentile bootstrap over whole prompts (Efron and Tibshirani 1993, chapter 13), because the words of
+    one prompt belong together.
+    """
+    import numpy as np
+
+    counted = [found for found in (count_words([prompt]) for prompt in prompts) if found]
+    if not counted:
+        return None
+    totals = np.array([found.total() for found in counted])
+    unknown = np.array([sum(n for word, n in found.items() if word not in known) for found in counted])
+    again = [(drawn @ unknown) / (drawn @ totals) for drawn in resample(len(counted), resamples, seed)]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(again, [tail, 1 - tail])
+    return Estimate(float(unknown.sum() / totals.sum()), float(low), float(high))
 
 
 def measure_drift(
     prompts: Sequence[str], captions: Counter[str], resamples: int, confidence: float, seed: int
-) -> Drift | None:
+) -> Estimate | None:
     """The Jensen-Shannon distance between the words of prompts and of captions, with a bootstrap interval.
 
-    Distance: the square root of the divergence in bits (Lin 1991; a metric by Endres and Schindelin 2003).
+    Distance: the square root of the divergence in bits (Lin 1991; a metric by Endres and Schindelin 2003): 0 (the same
+    words as often) to 1 (no word in common).
     Interval: the basic bootstrap over whole prompts (Davison and Hinkley 1997, section 5.2). A sample of prompts lies
     further from the captions than the prompts themselves do, only because it is small; the basic bootstrap takes that
     bias out, the percentile bootstrap would double it.
@@ -70,13 +90,11 @@ def measure_drift(
     rows, columns, values = zip(*entries, strict=True)
     table = csr_array((np.array(values, float), (rows, columns)), shape=(len(prompts), len(vocabulary)))
     found = distance(table.sum(axis=0), reference)
-    generator = np.random.default_rng(seed)
-    weights = (generator.multinomial(len(prompts), np.full(len(prompts), 1 / len(prompts))) for _ in range(resamples))
-    again = [distance(weight @ table, reference) for weight in weights]
+    again = [distance(drawn @ table, reference) for drawn in resample(len(prompts), resamples, seed)]
     tail = (1 - confidence) / 2
     lower, upper = np.quantile(again, [tail, 1 - tail])
     low, high = np.clip([2 * found - upper, 2 * found - lower], 0, 1)
-    return Drift(found, float(low), float(high))
+    return Estimate(found, float(low), float(high))
 
 
 def distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

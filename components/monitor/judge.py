@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from platen.components.monitor.estimates import Estimate
+
 INSUFFICIENT = "insufficient data"
 
 Verdict = Literal["keep", "retrain"]
@@ -16,38 +18,36 @@ class Rule:
     """One measure against its limit.
 
     Attributes:
-        value: What was measured; none where there were too few data.
-        bound: The number that is compared: the value, or the lower end of its interval.
+        estimate: What was measured; none where there were too few data.
         n: How many observations it rests on.
     """
 
     name: str
-    value: float | None
-    bound: float | None
+    estimate: Estimate | None
     limit: float
     n: int
-    interval: tuple[float, float] | None = None
 
     @property
     def exceeded(self) -> bool:
-        """Whether the measure is surely beyond its limit."""
-        return self.bound is not None and self.bound > self.limit
+        """Whether the measure is surely beyond its limit: the lower end of its interval is."""
+        return self.estimate is not None and self.estimate.low > self.limit
 
     @property
     def reason(self) -> str:
         """What came out, in words."""
-        if self.bound is None:
+        if self.estimate is None:
             return f"{self.name}: {INSUFFICIENT} ({self.n})"
         side = "above" if self.exceeded else "within"
-        return f"{self.name}: {self.bound:.3g} is {side} the limit of {self.limit:g}"
+        return f"{self.name}: {self.estimate.low:.3g} (lower end of its interval) is {side} the limit of {self.limit:g}"
 
     def entry(self) -> dict[str, Any]:
         """As it stands in report.json."""
+        found = self.estimate
         return {
             "name": self.name,
-            "value": INSUFFICIENT if self.value is None else round(self.value, 6),
-            "interval": None if self.interval is None else [round(end, 6) for end in self.interval],
-            "bound": None if self.bound is None else round(self.bound, 6),
+            "value": INSUFFICIENT if found is None else round(found.value, 6),
+            "interval": None if found is None else [round(found.low, 6), round(found.high, 6)],
+            "bound": None if found is None else round(found.low, 6),
             "limit": self.limit,
             "n": self.n,
             "exceeded": self.exceeded,
@@ -59,5 +59,5 @@ def judge(rules: Sequence[Rule]) -> tuple[Verdict, list[str]]:
     beyond = [item.reason for item in rules if item.exceeded]
     if beyond:
         return "retrain", beyond
-    unknown = [item.reason for item in rules if item.bound is None]
+    unknown = [item.reason for item in rules if item.estimate is None]
     return "keep", unknown or ["every measure is within its limit"]

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from platen.components.monitor.drift import Drift, measure_drift, unknown_share, words
+from platen.components.monitor.drift import measure_drift, measure_unknown, words
+from platen.components.monitor.estimates import Estimate, estimate_quantile, estimate_share
 from platen.components.monitor.judge import INSUFFICIENT, Rule
 from platen.components.monitor.settings import MonitorSettings
 from platen.components.monitor.traffic import Traffic
@@ -20,30 +21,27 @@ class Measures:
 
     Attributes:
         latency: Quantiles, mean and largest, in seconds.
+        latency_p95: The 95th percentile of it.
         error_share: Of the requests that say something of the server, 0 to 1.
-        unknown_share: Of the words in prompts, 0 to 1.
-        drift: Of the prompts from the training captions.
+        unknown_share: Of the words in distinct prompts, 0 to 1.
+        drift: Of the distinct prompts from the training captions.
     """
 
     traffic: Traffic
     latency: dict[str, float] | None
-    error_share: float | None
-    unknown_share: float | None
-    drift: Drift | None
+    latency_p95: Estimate | None
+    error_share: Estimate | None
+    unknown_share: Estimate | None
+    drift: Estimate | None
 
     def rules(self, settings: MonitorSettings) -> list[Rule]:
-        """Each measure against its limit. Of the drift the lower end counts: it has to be certain."""
-        answered, prompts = len(self.traffic.latencies), len(self.traffic.prompts)
-        p95 = self.latency["p95"] if self.latency else None
-        drift = Rule("drift", None, None, settings.max_drift, prompts)
-        if self.drift is not None:
-            low, high = self.drift.low, self.drift.high
-            drift = Rule("drift", self.drift.distance, low, settings.max_drift, prompts, (low, high))
+        """Each measure against its limit."""
+        answered, prompts = len(self.traffic.latencies), len(self.traffic.distinct)
         return [
-            Rule("error_share", self.error_share, self.error_share, settings.max_error_share, self.traffic.judged),
-            Rule("latency_p95", p95, p95, settings.max_latency_p95, answered),
-            Rule("unknown_share", self.unknown_share, self.unknown_share, settings.max_unknown_share, prompts),
-            drift,
+            Rule("error_share", self.error_share, settings.max_error_share, self.traffic.judged),
+            Rule("latency_p95", self.latency_p95, settings.max_latency_p95, answered),
+            Rule("unknown_share", self.unknown_share, settings.max_unknown_share, prompts),
+            Rule("drift", self.drift, settings.max_drift, prompts),
         ]
 
     def entry(self) -> dict[str, Any]:
@@ -55,10 +53,15 @@ class Measures:
                 "pictures": self.traffic.pictures,
                 "by_status": {str(status): count for status, count in sorted(self.traffic.statuses.items())},
                 "unreadable_lines": self.traffic.unreadable,
+                "ignored": self.traffic.ignored,
+                "older": self.traffic.older,
+                "first": self.traffic.first.isoformat() if self.traffic.first else None,
+                "last": self.traffic.last.isoformat() if self.traffic.last else None,
             },
             "latency_seconds": self.latency or INSUFFICIENT,
             "prompts": {
                 "count": len(lengths),
+                "distinct": len(self.traffic.distinct),
                 "words_median": lengths[len(lengths) // 2] if lengths else INSUFFICIENT,
                 "words_max": lengths[-1] if lengths else INSUFFICIENT,
             },
@@ -67,16 +70,16 @@ class Measures:
 
 def measure(settings: MonitorSettings, traffic: Traffic, captions: Counter[str]) -> Measures:
     """Measure what there is enough of: `min_requests` at least, for each measure by itself."""
-    enough = len(traffic.prompts) >= settings.min_requests
-    drift = None
-    if enough:
-        drift = measure_drift(traffic.prompts, captions, settings.resamples, settings.confidence, settings.seed)
+    prompts, latencies, enough = traffic.distinct, traffic.latencies, settings.min_requests
+    how = (settings.resamples, settings.confidence, settings.seed)
+    answered, judged, asked = (n >= enough for n in (len(latencies), traffic.judged, len(prompts)))
     return Measures(
         traffic=traffic,
-        latency=quantiles(traffic.latencies) if len(traffic.latencies) >= settings.min_requests else None,
-        error_share=traffic.failed / traffic.judged if traffic.judged >= settings.min_requests else None,
-        unknown_share=unknown_share(traffic.prompts, captions) if enough else None,
-        drift=drift,
+        latency=quantiles(latencies) if answered else None,
+        latency_p95=estimate_quantile(latencies, QUANTILES["p95"], settings.confidence) if answered else None,
+        error_share=estimate_share(traffic.failed, traffic.judged, settings.confidence) if judged else None,
+        unknown_share=measure_unknown(prompts, captions, *how) if asked else None,
+        drift=measure_drift(prompts, captions, *how) if asked else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from platen import releases
@@ -23,7 +24,7 @@ from platen.telemetry import log
 def work(settings: MonitorSettings, inputs: Inputs, place: Place) -> Outcome:
     """Count the log, measure, judge, and write the report."""
     model = released_model(inputs["release"])
-    traffic = read_log(local_copy(releases.request_log(place.workspace, model)), place.outside)
+    traffic = read_log(local_copy(releases.request_log(place.workspace, model)), place.outside, settings)
     captions = count_words(training_captions(inputs["dataset"].path))
     measured = measure(settings, traffic, captions)
     rules = measured.rules(settings)
@@ -36,10 +37,11 @@ def work(settings: MonitorSettings, inputs: Inputs, place: Place) -> Outcome:
     return Outcome(counts=counts, facts={"verdict": verdict, "reasons": reasons})
 
 
-def read_log(folder: Path, known: Mapping[str, Json]) -> Traffic:
+def read_log(folder: Path, known: Mapping[str, Json], settings: MonitorSettings) -> Traffic:
     """The log as `outside` saw it. Raises CorruptError where that part of it has changed since."""
     pieces = pieces_of(folder, known["log_bytes"])
-    traffic = read_traffic(pieces)
+    window = None if settings.window_days is None else timedelta(days=settings.window_days)
+    traffic = read_traffic(pieces, window, settings.ignore_users)
     if digest_of(pieces) != known["log_sha256"]:
         raise CorruptError(f"{folder}: was rewritten while it was read; a request log is only ever appended to")
     return traffic
@@ -67,7 +69,7 @@ def training_captions(folder: Path) -> Iterator[str]:
 
 STAGE = Stage(
     name="monitor",
-    version=1,
+    version=2,
     kind="report",
     settings=MonitorSettings,
     inputs=("release", "dataset"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 CLIENT_LEFT = 499
 CHUNK = 1 << 20
@@ -19,10 +20,12 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
+    time: AwareDatetime
     status: int = Field(ge=100, le=599)
     seconds: float = Field(ge=0)
     prompt: str | None = None  # none where the request was refused
     n: int | None = None
+    user: str | None = None
 
 
 @dataclass
@@ -35,6 +38,9 @@ class Traffic:
         prompts: Of all requests that were understood, whether or not they were answered.
         pictures: That were made.
         unreadable: Lines that are no request.
+        ignored: Requests of users that do not count.
+        older: Requests from before the window.
+        first, last: When the first and the last of those that count arrived.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -42,6 +48,10 @@ class Traffic:
     prompts: list[str] = field(default_factory=list)
     pictures: int = 0
     unreadable: int = 0
+    ignored: int = 0
+    older: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
 
     @property
     def requests(self) -> int:
@@ -58,13 +68,15 @@ class Traffic:
         """Those that the server failed."""
         return sum(count for status, count in self.statuses.items() if status >= 500)
 
-    def add(self, line: bytes) -> None:
-        """Count a line."""
-        try:
-            request = Request.model_validate_json(line)
-        except ValidationError:
-            self.unreadable += 1
-            return
+    @property
+    def distinct(self) -> list[str]:
+        """The prompts, each once: one that is sent again and again says nothing new of what is asked for."""
+        return sorted(set(self.prompts))
+
+    def add(self, request: Request) -> None:
+        """Count a request."""
+        self.first = min(self.first or request.time, request.time)
+        self.last = max(self.last or request.time, request.time)
         self.statuses[request.status] += 1
         if request.prompt is not None:
             self.prompts.append(request.prompt)
@@ -112,14 +124,39 @@ def bytes_of(pieces: Iterable[Piece]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def read_traffic(pieces: Iterable[Piece]) -> Traffic:
-    """What the lines say; a server may be appending to a file meanwhile."""
+def read_traffic(pieces: Sequence[Piece], window: timedelta | None = None, ignored: Collection[str] = ()) -> Traffic:
+    """What the lines say; a server may be appending to a file meanwhile.
+
+    The newest request, not the clock, ends the window: so the same log always says the same. It is known only at the
+    end, hence the log is read twice.
+
+    Args:
+        pieces: The log.
+        window: How long before the newest request a request counts; None: always.
+        ignored: Users whose requests do not count.
+    """
+    counted = (one for one in _requests(pieces) if one is not None and one.user not in ignored)
+    newest = max((one.time for one in counted), default=None) if window is not None else None
     traffic = Traffic()
-    for piece in pieces:
-        for line in _lines(piece):
-            if line.strip():
-                traffic.add(line)
+    for request in _requests(pieces):
+        if request is None:
+            traffic.unreadable += 1
+        elif request.user in ignored:
+            traffic.ignored += 1
+        elif window is not None and newest is not None and newest - request.time > window:
+            traffic.older += 1
+        else:
+            traffic.add(request)
     return traffic
+
+
+def _requests(pieces: Sequence[Piece]) -> Iterator[Request | None]:
+    """A request for each line; None where it is none."""
+    for line in (line for piece in pieces for line in _lines(piece) if line.strip()):
+        try:
+            yield Request.model_validate_json(line)
+        except ValidationError:
+            yield None
 
 
 def digest_of(pieces: Iterable[Piece]) -> str:

@@ -51,6 +51,13 @@ def test_what_was_compared_is_named_and_counted(report, folder, inputs):
     assert folder.manifest.kind == "report"
 
 
+def test_every_measure_says_what_it_was_measured_with(report):
+    used = report["measured_with"]
+    named = {name for name in report if any(True for _ in metrics(report[name]))}
+    assert named == used.keys()
+    assert len(used["clip_score"]["judge"]) == 64
+
+
 def test_neutral_pictures_are_judged_for_bias_and_not_for_retrieval(report):
     assert report["retrieval_accuracy"]["n"] == 24
     assert report["retrieval_accuracy"]["note"].startswith("among 4 prompts")

@@ -31,9 +31,11 @@ def commit(tmp_path):
 def evaluated(commit):
     """Commit a model called `name` and a report on it with the given metrics; their URIs by the gate's input names."""
 
-    def do(name, **metrics):
+    def do(name, prompts="the same", **metrics):
         model = commit("train", "model", {"model.txt": name})
-        report = commit("evaluate", "report", {"report.json": json.dumps({"model": model.digest, **metrics})})
+        used = {metric: {"prompts": prompts} for metric in metrics}
+        content = {"model": model.digest, "measured_with": used, **metrics}
+        report = commit("evaluate", "report", {"report.json": json.dumps(content)})
         return {"model": model.uri, "report": report.uri}
 
     return do

@@ -11,6 +11,7 @@ REPORT = {
     "bias": {"colour": {"distance": {"value": None, "low": None, "high": None, "note": "insufficient data: 3 of 20"}}},
     "no_interval": {"value": 5},
     "counts": {"generated": 10},
+    "measured_with": {"clip_score": {"judge": "j", "prompts": "p"}, "bias": {"judge": "j"}},
 }
 
 
@@ -35,7 +36,7 @@ def test_an_absolute_limit_meets_the_unfavourable_end(direction, limit, bound, p
      ("at_most", 70.5, 1.0, False)],
 )  # fmt: skip
 def test_a_champion_is_met_at_its_value_with_the_margin(direction, value, margin, passed):
-    champion = {"clip_score": {"value": value, "low": 0.0, "high": 99.0}}
+    champion = {**REPORT, "clip_score": {"value": value, "low": 0.0, "high": 99.0}}
     rule = Rule(metric="clip_score", direction=direction, against="champion", margin=margin)
     verdict = one(rule, champion=champion)
     assert verdict.passed is passed
@@ -63,6 +64,52 @@ def test_a_champion_without_the_metric_fails_what_is_required():
     assert "the champion's report" in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("used", "told"),
+    [
+        ({"clip_score": {"judge": "k", "prompts": "q"}}, "the champion was measured otherwise: judge, prompts"),
+        ({"clip_score": {"judge": "j", "prompts": "p", "n": 5}}, "the champion was measured otherwise: n"),
+        ({"fid": {}}, "the champion's report was measured before it was recorded"),
+        ({}, "the champion's report was measured before it was recorded"),
+        (None, "the champion's report was measured before it was recorded"),
+    ],
+)
+@pytest.mark.parametrize("required", [True, False])
+def test_a_champion_that_was_measured_otherwise_fails_only_what_is_required(used, told, required):
+    """And where it does not, a champion that could not be beaten is none."""
+    champion = {"clip_score": {"value": 99.0}, "measured_with": used}
+    verdict = one(
+        Rule(metric="clip_score", direction="at_least", against="champion", required=required), REPORT, champion
+    )
+    assert verdict.passed is not required
+    assert (verdict.value, verdict.limit) == (70.0, None)
+    assert told in verdict.reason
+
+
+def test_what_other_metrics_were_measured_with_is_of_no_matter():
+    used = {**REPORT["measured_with"], "bias": {"judge": "k"}, "fid": {}}
+    champion = {**REPORT, "measured_with": used}
+    assert one(Rule(metric="clip_score", direction="at_least", against="champion", margin=2), REPORT, champion).passed
+
+
+def test_a_report_from_before_the_record_is_not_compared():
+    verdict = one(
+        Rule(metric="clip_score", direction="at_least", against="champion"), {"clip_score": {"value": 1}}, REPORT
+    )
+    assert not verdict.passed
+    assert verdict.reason.startswith("the report was measured before it was recorded")
+
+
+def test_a_metric_in_a_group_is_compared_by_what_the_group_was_measured_with():
+    ours, theirs = (
+        {"bias": {"colour": {"distance": {"value": 0.1}}}, "measured_with": {"bias": {"margin": margin}}}
+        for margin in (0.1, 0.2)
+    )
+    rule = Rule(metric="bias.colour.distance", direction="at_most", against="champion")
+    assert one(rule, ours, ours).passed
+    assert one(rule, ours, theirs).reason.startswith("the champion was measured otherwise: margin")
+
+
 def test_a_metric_without_an_interval_is_taken_at_its_value():
     assert one(Rule(metric="no_interval", direction="at_least", limit=5.0)).passed
     assert not one(Rule(metric="no_interval", direction="at_least", limit=5.1)).passed
@@ -80,7 +127,7 @@ metrics = st.none() | st.tuples(numbers, numbers, numbers).map(sorted)
 
 def entry(ends):
     low, value, high = ends or (None, None, None)
-    return {"m": {"value": value, "low": low, "high": high}}
+    return {"m": {"value": value, "low": low, "high": high}, "measured_with": {"m": {}}}
 
 
 @given(metrics, metrics, numbers, st.floats(0, 1e6), st.sampled_from(["at_least", "at_most"]), st.booleans())

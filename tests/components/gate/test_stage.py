@@ -51,6 +51,16 @@ def test_another_champion_is_another_decision(tmp_path, evaluated, metric):
     assert decision["verdict"] == "reject"
 
 
+@pytest.mark.parametrize("required", [True, False])
+def test_a_champion_with_other_prompts_is_not_compared(tmp_path, evaluated, metric, required):
+    workspace = tmp_path / "ws"
+    promote(workspace, evaluated("a", prompts="easier", clip_score=metric(90.0, 89.0, 91.0)))
+    rules = RULE.replace("margin: 1", f"margin: 1, required: {str(required).lower()}")
+    _, decision = decide(workspace, evaluated("b", clip_score=metric(70.0, 69.5, 70.5)), rules)
+    assert decision["verdict"] == ("reject" if required else "promote")
+    assert "the champion was measured otherwise: prompts" in decision["rules"][0]["reason"]
+
+
 def test_a_report_on_another_model_is_refused(tmp_path, evaluated, metric):
     one, other = evaluated("a", clip_score=metric(70.0)), evaluated("b", clip_score=metric(71.0))
     with pytest.raises(InputError, match=rf"{other['report']}: a report on the model \w+, not on {one['model']}"):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from platen.components.monitor import traffic as module
 from platen.components.monitor.traffic import Traffic, bytes_of, digest_of, pieces_of, read_traffic
 from platen.components.serve.requests_log import open_log
 from platen.components.serve.service import Exchange
+from platen.releases import SMOKE_USER
 
-LINE = {"status": 200, "seconds": 0.5, "prompt": "a circle", "n": 2, "id": "x"}
+LINE = {"time": "2026-11-01T12:00:00.000+00:00", "status": 200, "seconds": 0.5, "prompt": "a circle", "n": 2, "id": "x"}
 
 
 def write(path: Path, *lines: object) -> None:
@@ -26,7 +28,7 @@ def read(folder: Path, *lines: object) -> Traffic:
 
 
 def test_requests_are_counted_by_what_they_say_of_the_server(tmp_path: Path) -> None:
-    refused = {"status": 400, "seconds": 0.001, "prompt": None, "n": None}
+    refused = {**LINE, "status": 400, "seconds": 0.001, "prompt": None, "n": None}
     lines = [LINE, LINE, refused, *({**LINE, "status": status} for status in (429, 499, 500, 504))]
     found = read(tmp_path, *lines)
     assert (found.requests, found.judged, found.failed, found.pictures) == (7, 4, 2, 4)
@@ -35,12 +37,50 @@ def test_requests_are_counted_by_what_they_say_of_the_server(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "line",
-    [b"{\n", b"[]\n", b"\xff\xfe\n", b'{"status": 200}\n', b'{"status": 99, "seconds": 1}\n', b'{"status": 200, "sec'],
-    ids=["cut_short", "a_list", "not_utf8", "field_missing", "no_status", "last_line_unfinished"],
+    [
+        b"{\n",
+        b"[]\n",
+        b"\xff\xfe\n",
+        b'{"time": "2026-11-01T12:00:00Z", "status": 200}\n',
+        {**LINE, "status": 99},
+        json.dumps(LINE).encode()[:-5],
+        {"status": 200, "seconds": 1},
+        {**LINE, "time": "yesterday"},
+        {**LINE, "time": "2026-11-01T12:00:00"},
+    ],
+    ids=[
+        *("cut_short", "a_list", "not_utf8", "field_missing", "no_status", "last_line_unfinished"),
+        *("no_time", "no_date", "no_zone"),
+    ],
 )
-def test_a_line_that_is_no_request_is_counted_and_passed_over(tmp_path: Path, line: bytes) -> None:
+def test_a_line_that_is_no_request_is_counted_and_passed_over(tmp_path: Path, line: object) -> None:
     found = read(tmp_path, LINE, line)
     assert (found.requests, found.unreadable) == (1, 1)
+
+
+def at(day: int, hour: int = 12, **more: object) -> dict[str, object]:
+    return {**LINE, "time": f"2026-11-{day:02d}T{hour:02d}:00:00.000+00:00", **more}
+
+
+def test_requests_from_before_the_window_do_not_count(tmp_path: Path) -> None:
+    """Whatever the order: the streams of several servers lie side by side."""
+    write(tmp_path / "a.1-000000.jsonl", at(20), at(1, status=500))
+    write(tmp_path / "b.1-000000.jsonl", at(13, 11), at(13, 12))
+    found = read_traffic(pieces_of(tmp_path), timedelta(days=7))
+    assert (found.requests, found.older, found.failed) == (2, 2, 0)
+    assert (str(found.first), str(found.last)) == ("2026-11-13 12:00:00+00:00", "2026-11-20 12:00:00+00:00")
+    assert read_traffic(pieces_of(tmp_path)).requests == 4
+
+
+def test_the_time_of_a_request_counts_in_whatever_zone_it_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "a.1-000000.jsonl", at(20), at(19), at(19, time="2026-11-19T13:00:00+02:00"))
+    assert read_traffic(pieces_of(tmp_path), timedelta(days=1)).older == 1
+
+
+def test_requests_of_users_to_be_ignored_neither_count_nor_move_the_window(tmp_path: Path) -> None:
+    write(tmp_path / "a.1-000000.jsonl", at(1, user="me"), at(20, user=SMOKE_USER, status=500), at(2, user=None))
+    found = read_traffic(pieces_of(tmp_path), timedelta(days=7), (SMOKE_USER,))
+    assert (found.requests, found.ignored, found.older, found.failed) == (2, 1, 0, 0)
 
 
 def test_what_is_appended_later_is_left_for_the_next_time(tmp_path: Path) -> None:
