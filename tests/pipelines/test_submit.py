@@ -221,10 +221,13 @@ def test_nothing_is_sent_when_something_is_wrong(
         ("{workspace: 'gs://b/ws'}", "ingest: not set"),
         ("{workspace: 'gs://b/ws', run: 'gs://b/r', ingest: {folder: x}}", "ingest.folder: 'x' is on this machine"),
         (SETTINGS.replace("deploy: {deployment: {} }, ", ""), "deploy.deployment: not set"),
-        (SETTINGS + "\nevaluate: {extractor: /home/me/dino}", "evaluate.extractor: '/home/me/dino' is on this machine"),
-        (SETTINGS + "\nplan: {prices: mine.yaml}", "plan.prices: 'mine.yaml' is on this machine"),
         (
-            SETTINGS + "\nworkspace: /workspace/ws\ntrain: {ranks: 2, job: {nodes: 2}}",
+            SETTINGS[:-1] + ", evaluate: {extractor: /home/me/dino}}",
+            "evaluate.extractor: '/home/me/dino' is on this machine",
+        ),
+        (SETTINGS[:-1] + ", plan: {prices: mine.yaml}}", "plan.prices: 'mine.yaml' is on this machine"),
+        (
+            SETTINGS[:-1].replace("gs://bucket/ws", "/workspace/ws") + ", train: {ranks: 2, job: {nodes: 2}}}",
             "train.job.volumes: the workspace /workspace/ws lies on none of the pods' volumes",
         ),
     ],
