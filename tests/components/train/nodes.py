@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 TIMEOUT = 180  # seconds until a test gives up waiting
+ENDING = 400  # for the end of a node: torchrun waits 300 for another that was killed when all its ranks were done
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Worker:
 
     def end(self) -> int:
         """The exit code, once it has ended."""
-        return int(self.process.wait(TIMEOUT))
+        return int(self.process.wait(ENDING))
 
     @property
     def text(self) -> str:
