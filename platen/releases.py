@@ -42,6 +42,10 @@ class Releases(BaseModel):
         """The release that serves now."""
         return self.history[-1] if self.history else None
 
+    def place_of_champion(self, candidate: str) -> int:
+        """Which of all releases `champion` is, from 1; 0 where there is none. Released again, it is at another."""
+        return max((place for place, each in enumerate(self.history, 1) if each.digest != candidate), default=0)
+
 
 def load(workspace: str) -> Releases:
     """The releases of a workspace; none where nothing was released yet."""
@@ -61,14 +65,9 @@ def champion(workspace: str, candidate: str) -> Release | None:
     The live one; where the candidate is live itself, the one before it. So the answer is the same before and after a
     promotion.
     """
-    others = [release for release in load(workspace).history if release.digest != candidate]
-    return others[-1] if others else None
-
-
-def place_of_champion(workspace: str, candidate: str) -> int:
-    """Which of all releases the champion is, from 1; 0 where there is none. Released again, it is at another."""
-    history = load(workspace).history
-    return max((place for place, release in enumerate(history, 1) if release.digest != candidate), default=0)
+    releases = load(workspace)
+    place = releases.place_of_champion(candidate)
+    return releases.history[place - 1] if place else None
 
 
 def promote(workspace: str, model: str, digest: str, report: str) -> Releases:

@@ -69,11 +69,11 @@ def outside(settings: DeploySettings, inputs: Inputs, workspace: str) -> Mapping
 
     And where: a release that was tried on this machine only is not one on the cluster, nor one in another namespace.
     """
-    before, on = releases.champion(workspace, inputs["model"].digest), settings.deployment
-    champion = {"champion": before.digest if before else None}
-    place = releases.place_of_champion(workspace, inputs["model"].digest)
+    known, on = releases.load(workspace), settings.deployment
+    place = known.place_of_champion(inputs["model"].digest)
+    champion = known.history[place - 1].digest if place else None
     there = {} if on is None else {"deployment": on.name, "namespace": told_namespace(on.namespace)}
-    return {**champion, "place": place, **there}
+    return {"champion": champion, "place": place, **there}
 
 
 STAGE = Stage(
