@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bench.rows import Row as Figure
+from platen.artifacts.dataset import Row, Sample
 from platen.components.clean_images.picture import Cleaned, clean_picture
 from platen.components.clean_images.probe import pillow_limits
 from platen.components.clean_images.settings import CleanImagesSettings
-from platen.dataset import Row, Sample
 
 SIZE, SIDE = (1024, 768), 256
 ROUNDS = 5

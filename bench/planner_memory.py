@@ -191,12 +191,13 @@ def build_model(case: Case, config: dict[str, Any]) -> Any:
     import deepspeed
     from diffusers import UNet2DConditionModel
 
-    from platen.components.train.models.unet import Denoiser
+    from platen.families.diffusers_models import NetworkDenoiser
+    from platen.families.stable_diffusion import FAMILY
 
     split = deepspeed.zero.Init(config_dict_or_path=config) if case.stage == 3 else nullcontext()
     with split:
         unet = UNet2DConditionModel.from_config(unet_config(case))
-        model = Denoiser(unet, None)
+        model = NetworkDenoiser(FAMILY, unet)
     if case.checkpointing:
         unet.enable_gradient_checkpointing()
     return model
@@ -209,7 +210,7 @@ def micro_step(engine: Any, case: Case) -> None:
     dtype = torch.bfloat16 if case.precision == "bf16" else torch.float32
     latents = torch.randn(case.batch, 4, case.side, case.side)
     text = torch.randn(case.batch, TOKENS, WIDTH, dtype=dtype)
-    prediction = engine(latents.to(dtype), torch.randint(1000, (case.batch,)), text)
+    prediction = engine(latents.to(dtype), torch.randint(1000, (case.batch,)), {"prompt_embeds": text})
     loss = torch.nn.functional.mse_loss(prediction.float(), latents)
     del prediction, latents, text
     engine.backward(loss)

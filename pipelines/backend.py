@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from platen.cluster import own_namespace
-from platen.errors import ClusterError, InputError
-from platen.telemetry import log
+from platen.core.errors import ClusterError, InputError
+from platen.core.telemetry import log
+from platen.jobs.cluster import own_namespace
 
 if TYPE_CHECKING:
     from kfp import Client

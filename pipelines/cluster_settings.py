@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from platen.components.train.kubernetes.settings import KeyOfSecret, MountPath, Resource
-from platen.settings import Settings, matching
+from platen.core.settings import Settings, matching
 
 Cpu = Annotated[
     str,
@@ -91,6 +91,8 @@ class ClusterSettings(Placement):
     """What one file says of a cluster: the fields on top are for the pods of every stage, each stage adds to them."""
 
     image_pull_secrets: tuple[str, ...] = Field((), description="names of Secrets to pull the images with")
+    preflight: LightPod = Field(LightPod(), description="the pod of preflight, which looks before the run")
+    sample: LightPod = Field(LightPod(), description="the pod of sample, the demo's first task")
     ingest: LightPod = Field(LightPod(), description="the pod of ingest")
     clean_text: LightPod = Field(LightPod(), description="the pod of clean_text")
     clean_images: LightPod = Field(LightPod(), description="the pod of clean_images")

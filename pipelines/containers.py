@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platen.errors import InputError, ProcessError
+from platen.core.errors import InputError, ProcessError
+from platen.core.processes import ended_by_sigterm
+from platen.core.telemetry import MARKED
 from platen.pipelines.package import sources
-from platen.processes import ended_by_sigterm
-from platen.telemetry import MARKED
 
 if TYPE_CHECKING:
     from kfp.local import DockerRunner

@@ -16,12 +16,19 @@ from platen.components.monitor.component import monitor
 from platen.components.notify.component import notify
 from platen.components.plan.component import plan
 from platen.components.train.component import train
+from platen.pipelines.preflight.component import preflight
 from platen.pipelines.tasks import AddTask, Target, adding
+
+CHAIN = (  # the stages that `chain` adds, in the order in which they may end
+    *("preflight", "ingest", "clean_text", "clean_images", "merge", "base", "encode", "plan"),
+    *("train", "generate", "evaluate", "gate", "deploy", "monitor"),
+)
 
 
 def chain(add: AddTask, common: dict[str, str]) -> None:
     """The stages and what each reads. `common` holds settings, workspace and run."""
-    pictures = add(ingest, **common).outputs["dataset"]
+    ready = add(preflight, **common)
+    pictures = add(ingest, **common).after(ready).outputs["dataset"]
     texts = add(clean_text, **common, dataset=pictures).outputs["texts"]
     images = add(clean_images, **common, dataset=pictures).outputs["images"]
     merged = add(merge, **common, dataset=pictures, texts=texts, images=images).outputs["merged"]
@@ -50,7 +57,7 @@ def content_pipeline(target: Target | None = None) -> dsl.graph_component.GraphC
             run: The run's folder, for records, summary and report; on a cluster each run has its own below it.
         """
         common = {"settings": settings, "workspace": workspace, "run": run}
-        with dsl.ExitHandler(add(notify, **common)):
+        with dsl.ExitHandler(add(notify, **common, graph=list(CHAIN))):
             chain(add, common)
 
     return content

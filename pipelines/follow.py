@@ -4,47 +4,91 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from platen.errors import ClusterError, InputError, PlatenError, ProcessError
+from platen.core import records
+from platen.core.errors import ClusterError, InputError, PlatenError, ProcessError
+from platen.core.outcome import cancelled_by, decide, record_cancellation, run_witness
+from platen.core.records import Record
+from platen.core.storage import join
+from platen.core.telemetry import log
 from platen.pipelines.backend import Backend, RefusedError
-from platen.pipelines.local import failure
+from platen.pipelines.run_pods import RunPods
 from platen.pipelines.submit import ENDED
-from platen.storage import join
-from platen.telemetry import log
 
-SAID_EVERY = 300.0  # seconds after which it is said again what is running
+REPORTED_EVERY = 300.0  # seconds after which it is logged again what is running
+START_SECONDS = 900.0  # seconds that something may keep a task from starting
 
 
-def follow(backend: Backend, run_id: str, tasks: Collection[str], pause: float = 5.0) -> None:
-    """Tell what a run's tasks do until it ends.
+def follow(
+    backend: Backend,
+    run_id: str,
+    pods: RunPods,
+    start_seconds: float = START_SECONDS,
+    pause: float = 5.0,
+) -> None:
+    """Log what a run's tasks do until it ends.
 
     Args:
         backend: Where it runs.
         run_id: Which run.
-        tasks: The tasks worth telling of: KFP lists its own drivers and graphs among them.
+        pods: The run's pods, which tell what Kubeflow Pipelines does not, and its tasks that are worth reporting.
+        start_seconds: How long something may keep a task from starting; then the run is cancelled.
         pause: Seconds between two looks.
 
     Raises:
-        PlatenError: What the failed stage raised; ProcessError where it died without a record, or was cancelled.
+        PlatenError: What the failed stage raised.
+        RunCancelled: Somebody ended the run.
+        ProcessError: A task failed without leaving a record.
+        ClusterError: A task cannot start; the run was cancelled.
     """
     seen: dict[str, str] = {}
-    said = time.monotonic()
+    reported = time.monotonic()
+    starts = Starts(pods, start_seconds)
     while True:
         run = look(backend, run_id)
-        states = _states(run, tasks)
+        states = _states(run, pods.tasks)
         changed = {name: state for name, state in states.items() if seen.get(name) != state}
         for name, state in changed.items():
             log.info("%s: %s", name, state.lower(), extra={"data": {"task": name, "state": state}})
         if run.state in ENDED:
-            return _judge(run, states)
+            return _judge(run, states, pods)
+        stuck = starts.look()
+        if stuck is not None:
+            cancel(backend, run_id, stuck)
+            raise ClusterError(f"{stuck}. The run was cancelled")
         if changed:
-            said = time.monotonic()
-        elif time.monotonic() - said > SAID_EVERY:
-            said = time.monotonic()
-            log.info("still %s", _running(states, str(run.state)))
+            reported = time.monotonic()
+        elif time.monotonic() - reported > REPORTED_EVERY:
+            reported = time.monotonic()
+            hint = "" if pods.seen else f". If nothing happens, this shows why: {pods.command()}"
+            log.info("still %s%s", _running(states, str(run.state)), hint)
         seen = states
         time.sleep(pause)
+
+
+@dataclass
+class Starts:
+    """The tasks that something keeps from starting, and since when."""
+
+    pods: RunPods
+    seconds: float
+    since: dict[str, float] = field(default_factory=dict)
+    reported: dict[str, str] = field(default_factory=dict)
+
+    def look(self) -> str | None:
+        """Log what keeps tasks from starting, once for each reason; return what has done so for too long."""
+        waiting = self.pods.waiting()
+        now = time.monotonic()
+        self.since = {task: self.since.get(task, now) for task in waiting}
+        for task, why in waiting.items():
+            if self.reported.get(task) != why:
+                self.reported[task] = why
+                log.warning("%s does not start: %s", task, why)
+            if now - self.since[task] >= self.seconds:
+                return f"{task} did not start within {self.seconds:g} s (--start-seconds): {why}"
+        return None
 
 
 def look(backend: Backend, run_id: str) -> Any:
@@ -62,12 +106,31 @@ def look(backend: Backend, run_id: str) -> Any:
     return run
 
 
-def cancel(backend: Backend, run_id: str) -> str:
-    """Have a run ended; its state before."""
-    state = str(look(backend, run_id).state)
-    if state not in ENDED:
+def cancel(backend: Backend, run_id: str, reason: str = "") -> str:
+    """Have a run ended, and leave word of who did it (and why) in its folder; returns its state before.
+
+    Raises RefusedError where the backend cannot end it any more.
+    """
+    run = look(backend, run_id)
+    if run.state in (*ENDED, "CANCELING"):  # the backend refuses to end a run twice
+        return str(run.state)
+    try:
         backend.call(backend.client.runs.run_service_terminate_run, run_id)
-    return state
+    except RefusedError as error:
+        if error.status != 400:
+            raise
+        raise RefusedError(
+            400,
+            f"run {run_id} cannot be ended: {error}. Its Workflow is gone, so none of its steps runs; "
+            "a training job that it left is deleted by the reaper (platen reap)",
+        ) from None
+    folder = _folder(run)
+    try:
+        if folder is not None:
+            record_cancellation(folder, reason)
+    except (PlatenError, OSError) as error:
+        log.debug("who cancelled the run could not be recorded: %s", error)
+    return str(run.state)
 
 
 def _details(run: Any) -> list[Any]:
@@ -84,28 +147,33 @@ def _running(states: Mapping[str, str], state: str) -> str:
     return f"running: {', '.join(names)}" if names else state.lower()
 
 
-def _judge(run: Any, states: Mapping[str, str]) -> None:
-    if run.state in ("SUCCEEDED", "SKIPPED"):
+def _judge(run: Any, states: Mapping[str, str], pods: RunPods) -> None:
+    """Raise why a run that has ended did not succeed, as its stages, the backend and Kubernetes tell it."""
+    recorded, by = _records(_folder(run))
+    witness = run_witness(run.state, [str(entry.state) for entry in run.state_history or []])
+    outcome = decide(recorded, (), witness, by, str(run.state))
+    if outcome.error is None:
         return
-    if run.state == "CANCELED":
-        raise ProcessError(f"run {run.run_id} was cancelled")
-    raise _recorded(run) or _told(run, states)
+    if outcome.recorded or outcome.status == "cancelled":
+        raise outcome.named_error() or outcome.error
+    ends = pods.failed()
+    names = [name for name, state in states.items() if state == "FAILED"] or ["a task"]
+    if not ends:
+        raise ProcessError(f"{', '.join(names)} failed without leaving a record; this shows how: {pods.command()}")
+    shown = {name: ends[name] for name in names if name in ends} or ends
+    raise ProcessError("; ".join(f"{name} failed: {words}" for name, words in shown.items()))
 
 
-def _recorded(run: Any) -> PlatenError | None:
-    """The error as the stage left it in the run's folder, where this machine can read that."""
+def _folder(run: Any) -> str | None:
+    """Return the folder of a run's records; None where its parameters do not name one."""
     folder = ((run.runtime_config and run.runtime_config.parameters) or {}).get("run")
-    if not isinstance(folder, str):
-        return None
+    return join(folder, run.run_id) if isinstance(folder, str) else None
+
+
+def _records(folder: str | None) -> tuple[list[Record], str | None]:
+    """Return the records of a run's stages and who cancelled it; nothing where this machine cannot read the folder."""
     try:
-        return failure(join(folder, run.run_id))
-    except (PlatenError, OSError):
-        return None
-
-
-def _told(run: Any, states: Mapping[str, str]) -> PlatenError:
-    """The error as Kubeflow Pipelines knows it: hardly more than which task failed."""
-    failed = [name for name, state in states.items() if state == "FAILED"]
-    words = [detail.error.message for detail in [*_details(run), run] if detail.error and detail.error.message]
-    name = ", ".join(failed) or "a task"
-    return ProcessError(f"{name} failed: {'; '.join(dict.fromkeys(words)) or 'its log says why'}")
+        return (records.load(folder), cancelled_by(folder)) if folder else ([], None)
+    except (PlatenError, OSError) as error:
+        log.debug("%s: no records: %s", folder, error)
+        return [], None

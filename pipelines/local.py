@@ -12,12 +12,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platen import errors, records
-from platen.component import RUNNER
-from platen.errors import PlatenError, ProcessError
-from platen.settings import parse
-from platen.storage import is_local, join, scratch, store_for
-from platen.telemetry import LINE_MARK, MARKED, log
+from platen.core import records
+from platen.core.component import RUNNER
+from platen.core.errors import PlatenError, ProcessError
+from platen.core.outcome import Witness, decide
+from platen.core.settings import parse
+from platen.core.storage import is_local, join, scratch, store_for
+from platen.core.telemetry import LINE_MARK, MARKED, log
+from platen.core.termination_log import VARIABLE as TERMINATION_LOG
 
 if TYPE_CHECKING:
     from kfp.local import DockerRunner, SubprocessRunner
@@ -64,6 +66,7 @@ def _processes() -> SubprocessRunner:
 
     os.environ["PLATEN_LOG"] = MARKED
     os.environ[RUNNER] = str(os.getpid())
+    os.environ[TERMINATION_LOG] = ""  # in a notebook's pod a failed task must not speak for the notebook
     return SubprocessRunner(use_venv=False)
 
 
@@ -113,8 +116,6 @@ class _Tee(io.TextIOBase):
 
 
 def failure(run: str) -> PlatenError | None:
-    """The error of the stage that failed, as an object of its own class; None where no stage left a record of one."""
-    for record in records.load(run):
-        if record.error is not None:
-            return errors.revive(record.error.type, f"{record.name}: {record.error.message}")
-    return None
+    """Return the error of the stage that failed, as an object of its own class; None where no stage recorded one."""
+    outcome = decide(records.load(run), (), Witness.FAILED)
+    return outcome.named_error() if outcome.recorded else None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from platen.components.train.kubernetes.preflight import check_workspace
-from platen.errors import InputError, SettingsError
-from platen.settings import nearest
-from platen.storage import is_local, join
+from platen.core.errors import InputError, SettingsError
+from platen.core.settings import nearest
+from platen.core.storage import is_local, join
 
 if TYPE_CHECKING:
     from platen.pipelines.settings import RunSettings
@@ -64,14 +64,29 @@ class Package:
         return frozenset(name for name, task in tasks if "executorLabel" in components[task["componentRef"]["name"]])
 
     @property
+    def claims(self) -> dict[str, str]:
+        """The PersistentVolumeClaims that every pod mounts, by name, and where."""
+        found = [
+            {mount["constant"]: mount["mountPath"] for mount in pod.get("pvcMount", []) if "constant" in mount}
+            for pod in self._pods()
+        ]
+        return {claim: path for claim, path in found[0].items() if all(other.get(claim) == path for other in found)}
+
+    @property
     def mounts(self) -> list[str]:
         """The paths at which every pod has a volume."""
-        pods = self.platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
-        paths = [
-            {mount["mountPath"] for mount in pods.get(executor, {}).get("pvcMount", [])}
-            for executor in self.spec["deploymentSpec"]["executors"]
-        ]
+        paths = [{mount["mountPath"] for mount in pod.get("pvcMount", [])} for pod in self._pods()]
         return sorted(set.intersection(*paths))
+
+    @property
+    def pull_secrets(self) -> list[str]:
+        """The Secrets that the pods' images are pulled with."""
+        names = [secret["secretName"] for pod in self._pods() for secret in pod.get("imagePullSecret", [])]
+        return list(dict.fromkeys(names))
+
+    def _pods(self) -> list[Json]:
+        pods = self.platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
+        return [pods.get(executor, {}) for executor in self.spec["deploymentSpec"]["executors"]]
 
 
 def read_package(folder: Path, name: str) -> Package:
@@ -79,7 +94,8 @@ def read_package(folder: Path, name: str) -> Package:
     path = folder / f"{name}.yaml"
     known = sorted(found.stem for found in folder.glob("*.yaml"))
     if not path.is_file() and known:
-        raise InputError(f"--pipeline {name}: not in {folder}. Accepted: {nearest(name, known)}")
+        how = f"`platen compile --out {folder}` writes those of this version"
+        raise InputError(f"--pipeline {name}: not in {folder}. Accepted: {nearest(name, known)}; {how}")
     try:
         spec, platform = _two(yaml.load_all(path.read_text(encoding="utf-8"), SAFE_LOADER))
     except OSError:
@@ -128,6 +144,7 @@ def sources(settings: RunSettings) -> dict[str, str]:
     models = {
         "base.base_model": settings.base.base_model,
         "base.clip": settings.base.clip,
+        "base.config": settings.base.config,
         "evaluate.extractor": settings.evaluate.extractor,
     }
     given = {
@@ -138,9 +155,14 @@ def sources(settings: RunSettings) -> dict[str, str]:
         "plan.model": plan.model,
         "plan.prices": plan.prices,
         "notify.truth": settings.notify.truth,
-        **{field: name for field, name in models.items() if name and (name[0] in "/." or Path(name).exists())},
+        **{field: name for field, name in models.items() if name and _is_place(name)},
     }
     return {field: str(place) for field, place in given.items() if place is not None}
+
+
+def _is_place(model: str) -> bool:
+    """Whether a model is a folder here or in a bucket, and not a name on a hub."""
+    return model[0] in "/." or "://" in model or Path(model).exists()
 
 
 def checked_arguments(package: Package, given: Mapping[str, str]) -> Json:

@@ -2,9 +2,11 @@
 
 from kfp import dsl
 
+from platen.artifacts.monitoring import RETRAIN
 from platen.components.monitor.component import monitor_live
 from platen.components.notify.component import notify
-from platen.pipelines.content import chain
+from platen.core.outcome import LIVE
+from platen.pipelines.content import CHAIN, chain
 from platen.pipelines.tasks import Target, adding
 
 
@@ -22,9 +24,9 @@ def retrain_pipeline(target: Target | None = None) -> dsl.graph_component.GraphC
             run: The run's folder, for records, summary and report; on a cluster each run has its own below it.
         """
         common = {"settings": settings, "workspace": workspace, "run": run}
-        with dsl.ExitHandler(add(notify, **common)):
+        with dsl.ExitHandler(add(notify, **common, graph=[LIVE, *CHAIN])):
             watched = add(monitor_live, **common)
-            with dsl.If(watched.outputs["Output"] == "retrain", name="retrain"):
+            with dsl.If(watched.outputs["Output"] == RETRAIN, name="retrain"):
                 chain(add, common)
 
     return retrain

@@ -20,7 +20,7 @@ from platen.components.plan.settings import PlanSettings
 from platen.components.sample.settings import SampleSettings
 from platen.components.serve.settings import ServeSettings
 from platen.components.train.settings import TrainSettings
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 
 class RunSettings(Settings):
@@ -36,7 +36,7 @@ class RunSettings(Settings):
     base: BaseModelSettings = Field(BaseModelSettings(), description="the model that training starts from")
     encode: EncodeSettings = Field(EncodeSettings(), description="how pictures and captions are encoded")
     plan: PlanSettings = Field(PlanSettings(), description="what `platen plan` is to plan, and may choose from")
-    train: TrainSettings = Field(TrainSettings(), description="how the UNet is trained")
+    train: TrainSettings = Field(TrainSettings(), description="how the model is trained")
     generate: GenerateSettings = Field(GenerateSettings(), description="the pictures that the evaluation looks at")
     evaluate: EvaluateSettings = Field(EvaluateSettings(), description="what is measured on the trained model")
     gate: GateSettings = Field(GateSettings(), description="what a model must meet to be released")

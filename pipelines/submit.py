@@ -1,23 +1,28 @@
-"""Runs and recurring runs on Kubeflow Pipelines: the same order twice makes one."""
+"""Runs and recurring runs on Kubeflow Pipelines: the same order given twice makes one."""
 
 from __future__ import annotations
 
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from platen.errors import ClusterError
-from platen.manifest import canonical, sha256
+from platen.core.errors import ClusterError
+from platen.core.manifest import canonical, sha256
+from platen.core.telemetry import log
 from platen.pipelines.backend import Backend, RefusedError
 from platen.pipelines.package import Json, Package
-from platen.telemetry import log
 
 MARK = re.compile(r"(.*) ([0-9a-f]{16})")  # how a run is called: its name, and what it was ordered with
 MOMENT = 1.5  # seconds until whoever gives the same order at the same moment is seen: times are whole seconds
 ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
+ACTIVE = ("RUNTIME_STATE_UNSPECIFIED", "PENDING", "RUNNING", "PAUSED", "CANCELING")
+SCHEDULE: Json = {
+    "max_concurrency": "1",  # int64, a string in JSON
+    "no_catchup": True,  # times that were missed are over: one run judges all traffic since
+}
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,22 @@ class Order:
     service_account: str | None = None
 
     @property
+    def decides(self) -> Json:
+        """Return what decides what a run does: all that is sent but its name and the experiment it is listed under."""
+        return {
+            "pipeline_spec": self.package.body,
+            "parameters": self.parameters,
+            "service_account": self.service_account,
+        }
+
+    @property
     def mark(self) -> str:
-        """Of a key, or else of everything that decides what the run does."""
-        decides = [self.package.name, self.key] if self.key is not None else [self.package.body, self.parameters]
-        return sha256(canonical(decides))[:16]
+        """Hash the key, or without one everything that decides what the run does."""
+        return _mark(self.decides if self.key is None else [self.package.name, self.key])
+
+    def schedule_mark(self, cron: str) -> str:
+        """Hash everything that decides what a recurring run starts, and when."""
+        return _mark({**self.decides, **SCHEDULE, "cron": cron})
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ def submit(backend: Backend, order: Order) -> Submitted:
     time.sleep(MOMENT)
     made = [run.run_id for run in _runs(backend, order)]
     if submitted.id in made[1:]:  # the same order was given at the same moment: the first run stays
-        _delete(backend, backend.client.runs.run_service_delete_run, submitted.id)
+        _unless_gone(backend, backend.client.runs.run_service_delete_run, submitted.id)
         return Submitted(made[0], found=True)
     return submitted
 
@@ -97,36 +114,132 @@ def _runs(backend: Backend, order: Order) -> list[Any]:
 
 
 def submit_recurring(backend: Backend, order: Order, cron: str) -> Submitted:
-    """Have a run started at times. There is one recurring run of a name: another one is replaced."""
-    mark = sha256(canonical([order.package.body, order.parameters, cron, order.service_account]))[:16]
-    api = backend.client.recurring_runs
+    """Start a run at times. Of the recurring runs of a name one is enabled: that of the latest order.
 
-    def attempt() -> Submitted:
-        for found in _recurring_runs(backend, order.name):
-            if _marked(found.display_name)[1] == mark:
-                return Submitted(found.recurring_run_id, found=True)
-        experiment = _experiment(backend, order.experiment)
-        body = _recurring_run(order, f"{order.name} {mark}", experiment, cron)
-        made = backend.once(api.recurring_run_service_create_recurring_run, body)
-        return Submitted(_identity(backend, made.recurring_run_id), found=False)
+    Deleting a recurring run takes the Workflow of its running run away: no exit handler, a run that stays RUNNING and
+    cannot be cancelled, a training job that nobody follows. So what an order replaces is disabled, and deleted when
+    none of its runs is active: by this order, or by a later one of the same name.
+    """
+    mark = order.schedule_mark(cron)
+    submitted, changed, stays = backend.patiently(lambda: _attempt_recurring(backend, order, cron, mark))
+    if changed:
+        time.sleep(MOMENT)  # for orders of the same moment, and for runs that were just being started
+        submitted = _settle(backend, order.name, mark, submitted, stays=stays)
+    _delete_idle(backend, order.name)
+    return submitted
 
-    submitted = backend.patiently(attempt)
+
+def _attempt_recurring(backend: Backend, order: Order, cron: str, mark: str) -> tuple[Submitted, bool, bool]:
+    """Have the recurring run of this order enabled and those before it disabled.
+
+    Returns it, whether anything changed or has to, and whether it was enabled before.
+
+    An attempt whose answer was lost may have made it.
+    """
     there = _recurring_runs(backend, order.name)
-    marks = [_marked(found.display_name)[1] for found in there]
-    kept = marks.index(mark) if mark in marks else len(there)
-    for place, found in enumerate(there):  # the same, ordered at the same moment: the first stays; else the last
-        if place != kept and (place < kept or marks[place] == mark):
-            _delete(backend, api.recurring_run_service_delete_recurring_run, found.recurring_run_id)
-            log.info("replaced the recurring run %s (%s)", found.display_name, found.recurring_run_id)
-    return submitted if kept == len(there) else Submitted(there[kept].recurring_run_id, submitted.found)
+    enabled = [found for found in there if not _is_disabled(found)]
+    same = [found for found in there if _marked(found.display_name)[1] == mark]
+    for found in same:
+        if not _is_disabled(found):
+            _disable(backend, enabled[: enabled.index(found)])  # an order that was interrupted leaves some
+            return Submitted(found.recurring_run_id, found=True), len(enabled) > 1, True
+    for found in same:
+        _disable(backend, enabled)  # first: two that are enabled start two runs at a time
+        if _change(backend, "enable", found):
+            log.warning("enabled the recurring run %s again: it was disabled", _told(found))
+            return Submitted(found.recurring_run_id, found=True), True, False
+    experiment = _experiment(backend, order.experiment)
+    body = _recurring_run(order, f"{order.name} {mark}", experiment, cron)
+    made = backend.once(backend.client.recurring_runs.recurring_run_service_create_recurring_run, body)
+    _disable(backend, enabled)  # afterwards: a refused order leaves the one before in place
+    return Submitted(_identity(backend, made.recurring_run_id), found=False), True, False
 
 
-def _delete(backend: Backend, method: Callable[[str], object], name: str) -> None:
+def _settle(backend: Backend, name: str, mark: str, submitted: Submitted, *, stays: bool) -> Submitted:
+    """Leave one enabled where several orders were given at the same moment: the last, and of the same the first.
+
+    One that was enabled before the order and still is (`stays`) is no such case: an order that was interrupted, or
+    somebody by hand, has left another enabled beside it.
+    """
+    enabled = [found for found in _recurring_runs(backend, name) if not _is_disabled(found)]
+    if not enabled:
+        return submitted
+    own = [found for found in enabled if found.recurring_run_id == submitted.id]
+    last = mark if stays and own else _marked(enabled[-1].display_name)[1]
+    kept = next(found for found in enabled if _marked(found.display_name)[1] == last)
+    _disable(backend, [found for found in enabled if found is not kept])
+    if last == mark:
+        return Submitted(kept.recurring_run_id, submitted.found or kept.recurring_run_id != submitted.id)
+    log.warning("another order was given under the name %s at the same moment: %s is enabled", name, _told(kept))
+    return submitted
+
+
+def _delete_idle(backend: Backend, name: str) -> None:
+    """Delete the disabled recurring runs of a name that have no active run; say which are left, and why."""
+    disabled = [found for found in _recurring_runs(backend, name) if _is_disabled(found)]
+    active = _active_runs(backend) if disabled else []
+    for found in disabled:
+        runs = [run.run_id for run in active if run.recurring_run_id == found.recurring_run_id]
+        if runs:
+            log.warning(
+                "left the recurring run %s disabled: deleting it would cut off its run %s. The next order under this "
+                "name deletes it once that has ended; `platen cancel RUN` ends it now",
+                _told(found),
+                ", ".join(runs),
+            )
+        else:
+            method = backend.client.recurring_runs.recurring_run_service_delete_recurring_run
+            _unless_gone(backend, method, found.recurring_run_id)
+            log.info("deleted the recurring run %s: it was disabled, and none of its runs is active", _told(found))
+
+
+def _active_runs(backend: Backend) -> list[Any]:
+    """List the runs that have not ended.
+
+    Which recurring run started them is compared here: a filter by recurring_run_id names a column of the database
+    that some releases of Kubeflow Pipelines 2 do not have.
+    """
+    predicate = {"operation": "IN", "key": "state", "stringValues": {"values": ACTIVE}}
+    wanted = {"filter": json.dumps({"predicates": [predicate]}), "page_size": 100, **_within(backend)}
+    runs: list[Any] = []
+    more: dict[str, str] = {}
+    while True:
+        answer = backend.call(backend.client.runs.run_service_list_runs, **wanted, **more)
+        runs += answer.runs or []
+        if not answer.next_page_token:
+            return runs
+        more = {"page_token": answer.next_page_token}
+
+
+def _disable(backend: Backend, replaced: Iterable[Any]) -> None:
+    for found in replaced:
+        if _change(backend, "disable", found):
+            log.info("disabled the recurring run %s: another takes its place", _told(found))
+
+
+def _change(backend: Backend, how: str, found: Any) -> bool:
+    """Enable or disable a recurring run; False where another order has deleted it meanwhile."""
+    method = getattr(backend.client.recurring_runs, f"recurring_run_service_{how}_recurring_run")
+    return _unless_gone(backend, method, found.recurring_run_id)
+
+
+def _is_disabled(found: Any) -> bool:
+    return bool(found.status == "DISABLED")
+
+
+def _told(found: Any) -> str:
+    return f"{found.display_name} ({found.recurring_run_id})"
+
+
+def _unless_gone(backend: Backend, method: Callable[[str], object], name: str) -> bool:
+    """Call a method on what another order may have deleted first; whether it was still there."""
     try:
         backend.call(method, name)
     except RefusedError as error:
-        if error.status != 404:  # another order deleted it first
+        if error.status != 404:
             raise
+        return False
+    return True
 
 
 def _recurring_run(order: Order, name: str, experiment: str, cron: str) -> Any:
@@ -146,8 +259,7 @@ def _recurring_run(order: Order, name: str, experiment: str, cron: str) -> Any:
         service_account=order.service_account,
         trigger=V2beta1Trigger(cron_schedule=V2beta1CronSchedule(cron=cron)),
         mode=RecurringRunMode.ENABLE,
-        max_concurrency="1",  # int64, a string in JSON
-        no_catchup=True,  # times that were missed are over: one run judges all traffic since
+        **SCHEDULE,
     )
 
 
@@ -183,6 +295,10 @@ def _experiment(backend: Backend, name: str) -> str:
         if error.status != 409:
             raise
         return backend.patiently(attempt)  # another order has made it at the same moment
+
+
+def _mark(decides: Any) -> str:
+    return sha256(canonical(decides))[:16]
 
 
 def _containing(text: str) -> str:

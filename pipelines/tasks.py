@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from kfp import dsl
 
-from platen.component import RUN_ID
-from platen.images import LOCAL, Images
-from platen.pipelines.cluster_settings import ClusterSettings, GpuPod, LightPod, Placement
+from platen.core.component import RUN_ID
+from platen.core.images import LOCAL, RUN_IMAGES, Images
+from platen.pipelines.cluster_settings import STAGES, ClusterSettings, GpuPod, LightPod, Placement
 
+BEFORE = ("sample", "preflight")  # what has been started when preflight looks whether the others can be
 AddTask = Callable[..., dsl.PipelineTask]
 RUN_LABEL = "metadata.labels['pipeline/runid']"  # KFP labels every pod of a run with the run's id
 
@@ -40,7 +41,10 @@ def _fit(task: dsl.PipelineTask, target: Target) -> None:
     stage = task.container_spec.image.removeprefix(f"{LOCAL}/").partition(":")[0].replace("-", "_")
     image, pod = target.images.name(stage), target.cluster.pod(stage)
     task.set_container_image(image)
-    _set_environment(task, {"PLATEN_LOG": "json", "PLATEN_IMAGE": image, **target.cluster.env, **pod.env})
+    told = {"PLATEN_LOG": "json", "PLATEN_IMAGE": image}
+    if stage == "preflight":
+        told[RUN_IMAGES] = " ".join(f"{name}={target.images.name(name)}" for name in STAGES if name not in BEFORE)
+    _set_environment(task, {**told, **target.cluster.env, **pod.env})
     _set_resources(task, pod)
     _set_up_pod(task, target.cluster, pod)
     for placement in (target.cluster, pod):

@@ -6,17 +6,41 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.tiny_model import commit_tiny_model
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+    from tests.scheduling import ByFile
 
 # How long a machine takes is not a fault of the code. The same examples each time: a change is not to fail by what it
 # did not touch; `make explore` looks at others.
 hypothesis.settings.register_profile("platen", deadline=None, derandomize="EXPLORE" not in os.environ)
 hypothesis.settings.load_profile("platen")
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Whole files to each process, training's to one."""
+    from tests.scheduling import ByFile
+
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no process is left with one in the end; soak tests wait for SOAK."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        soak = item.get_closest_marker("soak")
+        if soak and "SOAK" not in os.environ:
+            item.add_marker(pytest.mark.skip(reason=f"{soak.args[0]}: make soak"))
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +62,8 @@ def bucket() -> Iterator[str]:
     """An empty bucket on the storage emulator, as gs://NAME; tests take a prefix of their own in it."""
     if not os.environ.get("STORAGE_EMULATOR_HOST"):
         pytest.skip("no storage emulator: set STORAGE_EMULATOR_HOST")
-    from platen.storage.client import client
-    from platen.storage.gcs import GcsStore
+    from platen.core.storage.client import client
+    from platen.core.storage.gcs import GcsStore
 
     made = client().create_bucket(f"platen-test-{uuid.uuid4().hex[:12]}", project="test")
     yield f"gs://{made.name}"

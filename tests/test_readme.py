@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from platen.core.settings import parse
 from platen.pipelines.settings import RunSettings
-from platen.settings import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

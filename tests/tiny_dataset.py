@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from platen.dataset import Drop, Row, Sample, shard_name, write_shard
-from platen.manifest import canonical, sha256
-from platen.settings import Settings
-from platen.stage import Folder, Outcome, Stage, run_stage
+from platen.artifacts.dataset import Drop, Row, Sample, shard_name, write_shard
+from platen.core.manifest import canonical, sha256
+from platen.core.settings import Settings
+from platen.core.stage import Folder, Outcome, Stage, run_stage
 
 KILLED = """
 import os, signal, sys
 from importlib import import_module
-from platen import dataset
-from platen.settings import parse
-from platen.stage import run_stage
+from platen.artifacts import dataset
+from platen.core.settings import parse
+from platen.core.stage import run_stage
 
 name, settings, workspace, *inputs = sys.argv[1:]
 really = dataset.write_file

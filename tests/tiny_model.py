@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platen.settings import Settings
-from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
+from platen.core.settings import Settings
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer

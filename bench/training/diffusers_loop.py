@@ -17,7 +17,7 @@ from diffusers.training_utils import EMAModel, compute_snr
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from platen.components.train.data.encoded import Encoded
+from platen.artifacts.encoded import EncodedDataset
 from platen.components.train.job import Job
 
 
@@ -32,7 +32,7 @@ class DiffusersLoop:
         from accelerate import Accelerator, DeepSpeedPlugin
 
         settings, base = job.settings, Path(job.base)
-        self.gamma, self.clip = settings.objective.min_snr_gamma, settings.optimizer.clip_gradient
+        self.gamma, self.clip = settings.objective.gamma("v"), settings.optimizer.clip_gradient
         say_world()
         plugin = DeepSpeedPlugin(zero_stage=stage, gradient_accumulation_steps=1, gradient_clipping=self.clip)
         self.accelerator = Accelerator(mixed_precision="no", deepspeed_plugin=plugin)
@@ -115,6 +115,6 @@ def samples(folder: Path) -> TensorDataset:
     """All samples of an encoded folder, in memory."""
     import numpy as np
 
-    data: Any = Encoded(folder)
-    latents, text = data.read(np.arange(len(data)))
-    return TensorDataset(torch.from_numpy(latents), torch.from_numpy(text))
+    data = EncodedDataset(folder)
+    arrays: Any = data.read(np.arange(len(data)))
+    return TensorDataset(*(torch.from_numpy(arrays[name]) for name in ("latents", "prompt_embeds")))

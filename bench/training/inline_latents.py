@@ -149,15 +149,15 @@ class Inline:
         """Whatever else the trainer asks of its data."""
         return getattr(self.data, name)
 
-    def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Latents and text of some samples, encoded now."""
+    def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Read latents and text of some samples, encoded now."""
         import torch
 
         with torch.inference_mode():
             pixels = torch.from_numpy(self.pictures[indices]).float() / 127.5 - 1
             latents = self.vae.encode(pixels).latent_dist.mode() * self.vae.config.scaling_factor
             text = self.text(torch.from_numpy(self.ids[indices]))[0]
-        return latents.numpy(), text.numpy()
+        return {"latents": latents.numpy(), "prompt_embeds": text.numpy()}
 
 
 def rank(path: str, name: str) -> None:

@@ -33,7 +33,7 @@ def main() -> None:
         how=(
             "the trainer of components/train, ZeRO-3, fp32, 2 ranks with a thread each, UNet of 13 million parameters "
             f"at 32 × 32 latents, captions of 77 × {TEXT_WIDTH} numbers; the rank that read longer; reading is "
-            "Encoded.read and the tensors made of it; the files were put out of the page cache before"
+            "EncodedDataset.read and the tensors made of it; the files were put out of the page cache before"
         ),
     ).tell()
 
@@ -67,7 +67,7 @@ class Timed:
 
         started = time.perf_counter()
         arrays = self.data.read(indices)
-        [torch.from_numpy(array).float() for array in arrays]
+        [torch.from_numpy(array).float() for array in arrays.values()]
         self.seconds += time.perf_counter() - started
         return arrays
 

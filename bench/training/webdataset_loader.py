@@ -1,4 +1,4 @@
-"""Samples a second of Encoded against webdataset on the same latents and captions, one process, in turn.
+"""Samples a second of EncodedDataset against webdataset on the same latents and captions, one process, in turn.
 
     python -m bench.training.webdataset_loader
 
@@ -20,17 +20,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import webdataset
+import webdataset  # pyright: ignore[reportMissingImports]  # which make bench installs
 
 from bench.rows import Row
 from bench.training.world import write_encoded
-from platen.components.train.data.encoded import Encoded
+from platen.artifacts.encoded import EncodedDataset
 from platen.components.train.data.order import build_order
 
 SAMPLES, SHARDS, BATCH, BUFFER = 2000, 4, 32, 1000
 BATCHES, ROUNDS = 60, 7
 WIDTH = 768
-PARTS = {"latents": "latents.npy", "text": "text.npy"}
+PARTS = {"latents": "latents.npy", "prompt_embeds": "text.npy"}
 
 
 def main() -> None:
@@ -38,11 +38,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         write_encoded(folder, SAMPLES, SHARDS, WIDTH, "float16")
-        ways = {"Encoded": ours(folder), "webdataset": theirs(write_tars(folder))}
+        ways = {"EncodedDataset": ours(folder), "webdataset": theirs(write_tars(folder))}
         rates = {way: median(found) for way, found in measure(ways).items()}
     Row(
         row="samples read a second, against webdataset on the same latents",
-        ratio=rates["Encoded"] / rates["webdataset"],
+        ratio=rates["EncodedDataset"] / rates["webdataset"],
         bar=">= 3",
         parts={f"{way}, samples/s": rate for way, rate in rates.items()},
         how=(
@@ -77,11 +77,11 @@ def check(batch: Any) -> None:
 
 def ours(folder: Path) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches as the trainer reads them, without end."""
-    data = Encoded(folder)
+    data = EncodedDataset(folder)
     order, step = build_order(data, {}, BATCH, seed=0), 0
     while True:
-        latents, text = data.read(order.batch(step))
-        yield torch.from_numpy(latents), torch.from_numpy(text)
+        arrays: Any = data.read(order.batch(step))
+        yield torch.from_numpy(arrays["latents"]), torch.from_numpy(arrays["prompt_embeds"])
         step += 1
 
 

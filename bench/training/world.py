@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from platen.artifacts.dataset import Row
+from platen.artifacts.encoded import LATENTS, EncodedRecord, describe_arrays, write_empty_caption, write_shard
 from platen.components.train.job import Job, encode
 from platen.components.train.node.worker import environment
 from platen.components.train.settings import TrainSettings
-from platen.dataset import Row, write_index
-from platen.settings import over
+from platen.core.settings import over
 
 RANKS = 2
 SIDE, TOKENS, WIDTH = 32, 77, 96
@@ -35,16 +36,23 @@ def write_encoded(
 ) -> None:
     """An encoded folder as the encode stage leaves it."""
     rng = np.random.default_rng(0)
-    for part in ("latents", "text"):
-        (folder / part).mkdir(parents=True)
-    np.save(folder / "unconditional.npy", rng.normal(size=(1, TOKENS, width)).astype(dtype))
+    write_empty_caption(folder, {"prompt_embeds": rng.normal(size=(TOKENS, width)).astype(dtype)})
     for shard in range(shards):
         count = samples // shards
         latents, text = (count, 4, side, side), (count, TOKENS, width)
-        np.save(folder / "latents" / f"{shard:05d}.npy", rng.standard_normal(latents, np.float32).astype(dtype))
-        np.save(folder / "text" / f"{shard:05d}.npy", rng.standard_normal(text, np.float32).astype(dtype))
+        arrays = {
+            LATENTS: rng.standard_normal(latents, np.float32).astype(dtype),
+            "prompt_embeds": rng.standard_normal(text, np.float32).astype(dtype),
+        }
         rows = [Row(key=f"{shard:05d}{place:06d}", caption="", split="train") for place in range(count)]
-        write_index(folder, f"{shard:05d}", rows)
+        write_shard(folder, f"{shard:05d}", arrays, rows, frozenset())
+    EncodedRecord(
+        family="stable-diffusion",
+        text="embeddings",
+        max_tokens=TOKENS,
+        resolution=8 * side,
+        arrays=describe_arrays(folder, frozenset()),
+    ).write(folder)
 
 
 def unet_config(
@@ -71,7 +79,9 @@ def write_base(folder: Path, config: dict[str, Any]) -> None:
     torch.manual_seed(0)
     UNet2DConditionModel(**config).save_pretrained(folder / "unet")
     DDIMScheduler(prediction_type="v_prediction", beta_schedule="scaled_linear").save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text("{}")
+    (folder / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    (folder / "vae").mkdir()
+    (folder / "vae" / "config.json").write_text('{"block_out_channels": [4, 4, 4, 4]}')
 
 
 def settings(**changes: Any) -> TrainSettings:

@@ -13,7 +13,6 @@ from typing import Any
 
 from bench.rows import Row, Table
 from bench.training.world import World, new_world, settings, tell, unet_config
-from platen.components.train.models.files import UNET_WEIGHTS
 
 MODULE = "bench.training.zero3_export"
 STEPS, SAMPLES = 3, 16
@@ -65,7 +64,7 @@ def numbers(unet: Path) -> list[int]:
     """How many numbers each parameter of a safetensors file holds."""
     from safetensors import safe_open
 
-    with safe_open(unet / UNET_WEIGHTS, framework="pt") as file:
+    with safe_open(unet / "diffusion_pytorch_model.safetensors", framework="pt") as file:
         return [file.get_tensor(name).numel() for name in file.keys()]  # noqa: SIM118 - it is no dictionary
 
 

@@ -7,7 +7,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from platen.components.base.settings import BaseModelSettings
-from platen.telemetry import track
+from platen.core.telemetry import track
 
 BATCH = 16
 LATENT_CHANNELS = 4

@@ -10,7 +10,7 @@ from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from platen.components.base.settings import BaseModelSettings, TinySettings
-from platen.telemetry import track
+from platen.core.telemetry import track
 
 BATCH = 64
 PATCHES = 8  # a side

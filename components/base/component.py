@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("base"), install_kfp_package=False)
@@ -16,7 +16,7 @@ def base(settings: str, workspace: str, run: str, dataset: dsl.Input[dsl.Dataset
         dataset: What merge committed.
         base: A diffusers folder with `clip/` beside its parts.
     """
-    from platen.component import execute
     from platen.components.base.stage import STAGE
+    from platen.core.component import execute
 
     execute(STAGE, settings, workspace, run, {"dataset": dataset}, base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 
 class TinySettings(Settings):
@@ -30,7 +30,15 @@ class BaseModelSettings(Settings):
 
     base_model: str | None = Field(
         None,
-        description="diffusers folder (path or gs://) or hub id (Stable Diffusion 1.x or 2.x); null trains a tiny one",
+        description="diffusers folder (path or gs://), hub id or a single .safetensors file of Stable "
+        "Diffusion 1.x or 2.x; null trains a tiny one",
+    )
+    variant: str | None = Field(
+        None, description="variant of the weights, as fp16; null takes the plain ones, or else the only variant"
+    )
+    config: str | None = Field(
+        None,
+        description="folder, gs:// or hub id of the diffusers model whose configs and tokenizer a single file takes",
     )
     revision: str = Field("main", description="branch, tag or commit on the hub")
     clip: str | None = Field(

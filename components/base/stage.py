@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from platen.artifacts.metadata import DatasetMetadata
 from platen.components.base.given import describe, take_over
 from platen.components.base.settings import BaseModelSettings
-from platen.manifest import Json
-from platen.stage import Inputs, Outcome, Place, Stage
+from platen.core.manifest import Json
+from platen.core.stage import Inputs, Outcome, Place, Stage
 
 
 def provide(settings: BaseModelSettings, inputs: Inputs, place: Place) -> Outcome:
     """Take over the given model, or train a tiny one on the merged pictures."""
     dataset = inputs["dataset"]
-    resolution = int(dataset.manifest.facts["resolution"])
+    resolution = DatasetMetadata.of(dataset).resolution
     if settings.base_model is not None:
-        take_over(settings.base_model, settings.revision, settings.clip, place.out)
+        take_over(settings, place.scratch, place.out)
         return Outcome(facts={"trained": False, "resolution": resolution})
     from platen.components.base.tiny import make
 
@@ -41,12 +42,13 @@ def outside(settings: BaseModelSettings, inputs: Inputs, workspace: str) -> Mapp
     return {
         "base_model": describe(settings.base_model, settings.revision),
         "clip": describe(settings.clip, settings.revision),
+        "config": describe(settings.config, settings.revision),
     }
 
 
 STAGE = Stage(
     name="base",
-    version=1,
+    version=2,
     kind="model",
     settings=BaseModelSettings,
     inputs=("dataset",),

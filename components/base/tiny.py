@@ -13,13 +13,13 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from transformers import CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTextModel, CLIPTokenizer
 
+from platen.artifacts.dataset import Split, read_samples
 from platen.components.base.autoencoder import train_autoencoder
 from platen.components.base.clip import train_clip
 from platen.components.base.settings import BaseModelSettings, TinySettings
 from platen.components.base.tokenizer import train_tokenizer
-from platen.dataset import read_samples
-from platen.errors import InputError
-from platen.telemetry import log
+from platen.core.errors import InputError
+from platen.core.telemetry import log
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ def read_pictures(dataset: Path, most: int, side: int) -> tuple[Tensor, list[str
     pictures: list[np.ndarray] = []
     captions: list[str] = []
     for sample in read_samples(dataset):
-        if sample.row.split == "train" and len(captions) < most:
+        if sample.row.split == Split.TRAIN and len(captions) < most:
             with Image.open(io.BytesIO(sample.image)) as picture:
                 square = ImageOps.fit(picture.convert("RGB"), (side, side))
                 pictures.append(np.asarray(square, dtype=np.uint8))
             captions.append(sample.row.caption)
     if not captions:
-        raise InputError(f"{dataset}: no sample in the split 'train'; see merge in the settings")
+        raise InputError(f"{dataset}: no sample in the split '{Split.TRAIN}'; see merge in the settings")
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1, captions
 
 

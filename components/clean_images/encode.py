@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from platen.errors import PlatformError
+from platen.core.errors import PlatformError
 
 if TYPE_CHECKING:
     from platen.components.clean_images.decode import Pixels

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from platen.artifacts.dataset import Drop, Row, Sample
 from platen.components.clean_images.buckets import Size, fitting, sizes
 from platen.components.clean_images.decode import decode
 from platen.components.clean_images.encode import EXTENSIONS, encode
@@ -16,7 +17,6 @@ from platen.components.clean_images.probe import QUARTER_TURNS, UPRIGHT, Header,
 from platen.components.clean_images.rejected import Rejected
 from platen.components.clean_images.resize import centre_crop, thumbnail, to_size
 from platen.components.clean_images.settings import CleanImagesSettings
-from platen.dataset import Drop, Row, Sample
 
 if TYPE_CHECKING:
     from platen.components.clean_images.decode import Pixels

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 
 class BucketSettings(Settings):
@@ -17,8 +17,8 @@ class BucketSettings(Settings):
         64,
         ge=8,
         multiple_of=8,
-        description="What both sides are multiples of, in pixels; a multiple of 8. 64 suits Stable Diffusion, whose "
-        "autoencoder and UNet shrink by 8 each",
+        description="What both sides are multiples of, in pixels; a multiple of 8. 64 suits models whose "
+        "autoencoder and network each shrink by 8",
     )
 
 

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
-from platen.components.clean_images.picture import Cleaned, clean_picture, rows_repaired
-from platen.components.clean_images.probe import pillow_limits
-from platen.components.clean_images.settings import CleanImagesSettings
-from platen.components.clean_images.threads import cores
-from platen.dataset import (
+from platen.artifacts.dataset import (
     Drop,
     Sample,
     count_drops,
@@ -23,9 +19,14 @@ from platen.dataset import (
     shards_of,
     write_shard,
 )
-from platen.stage import Inputs, Outcome, Place, Stage
-from platen.storage import write_file
-from platen.telemetry import Advance, progress
+from platen.artifacts.metadata import DatasetMetadata
+from platen.components.clean_images.picture import Cleaned, clean_picture, rows_repaired
+from platen.components.clean_images.probe import pillow_limits
+from platen.components.clean_images.settings import CleanImagesSettings
+from platen.components.clean_images.threads import cores
+from platen.core.stage import Inputs, Outcome, Place, Stage
+from platen.core.storage import write_file
+from platen.core.telemetry import Advance, progress
 
 THUMBNAILS = "thumbnails"
 
@@ -43,10 +44,11 @@ def clean_images(settings: CleanImagesSettings, inputs: Inputs, place: Place) ->
             else:
                 _clean_shard(source, shard, settings, place.out, threads, advance)
     rows = list(read_index(place.out))
+    metadata = DatasetMetadata(resolution=settings.resolution, sizes=count_sizes(rows) if settings.buckets else None)
     return Outcome(
         counts={"samples": len(rows), "repaired_exif_rotation": rows_repaired(rows)},
         dropped=count_drops(place.out),
-        facts={"resolution": settings.resolution, **({"sizes": count_sizes(rows)} if settings.buckets else {})},
+        facts=metadata.facts(),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +12,6 @@ from platen.components.clean_text.markup import without_markup
 from platen.components.clean_text.redaction import Mode, without_emails, without_phones, without_urls
 
 PASSES = 12
-# Scripts without spaces between words count by the character.
-WORD = re.compile(
-    r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
-    r"|[^\W_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+(?:['’-][^\W_]+)*"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +57,3 @@ def clean(text: str, mode: Mode = "remove") -> Cleaned:
 def compose(text: str) -> str:
     """Unicode normal form C: letters with their accents as one character each."""
     return unicodedata.normalize("NFC", text)
-
-
-def count_words(text: str) -> int:
-    """How many words there are."""
-    return sum(1 for _ in WORD.finditer(text))

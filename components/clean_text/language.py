@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from platen.errors import SettingsError
+from platen.core.errors import SettingsError
 
 # The detector decides among these and the wanted ones: of 140, some small one always fits three words better.
 COMMON = "ar cs da de el en es fi fr he hi hu id it ja ko nl no pl pt ro ru sv th tr uk vi zh"

@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from platen.components.clean_text.cleaning import clean, count_words
+from platen.artifacts.dataset import Drop, Row, count_drops, is_done, read_index, read_rows, shards_of, write_index
+from platen.components.clean_text.cleaning import clean
 from platen.components.clean_text.judging import WORDS, judge
 from platen.components.clean_text.language import Languages
 from platen.components.clean_text.settings import CleanTextSettings
-from platen.dataset import Drop, Row, count_drops, is_done, read_index, read_rows, shards_of, write_index
-from platen.stage import Inputs, Outcome, Place, Stage
-from platen.telemetry import track
+from platen.core.stage import Inputs, Outcome, Place, Stage
+from platen.core.telemetry import track
+from platen.core.words import words
 
 MOST_CHARACTERS = 20_000  # a text above is no caption, and cleaning it could take long
 SHOWN = 1000  # characters of a dropped caption that its report keeps
@@ -37,7 +38,7 @@ def clean_row(row: Row, settings: CleanTextSettings, languages: Languages) -> Ro
     if len(row.caption) > MOST_CHARACTERS:
         return _drop(row, "caption_too_long", f"{len(row.caption)} characters; at most {MOST_CHARACTERS}")
     cleaned = clean(row.caption, settings.redaction)
-    scores = {WORDS: float(count_words(cleaned.text)), **languages.score(cleaned.text)}
+    scores = {WORDS: float(len(words(cleaned.text))), **languages.score(cleaned.text)}
     verdict = judge(cleaned.text, scores, settings)
     if verdict is not None:
         return _drop(row, *verdict)
@@ -59,7 +60,7 @@ def _drop(row: Row, reason: str, detail: str) -> Drop:
 
 STAGE = Stage(
     name="clean_text",
-    version=1,
+    version=2,
     kind="dataset",
     settings=CleanTextSettings,
     inputs=("dataset",),

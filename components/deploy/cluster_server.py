@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from platen.artifacts.releases import Check, Release
 from platen.components.deploy import rollout
 from platen.components.deploy.deployment import Deployment, Model, model_at
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.smoke import try_over_http
-from platen.errors import PlatenError, ProcessError
-from platen.processes import ended_by_sigterm
-from platen.releases import Release
-from platen.telemetry import log
+from platen.core.errors import PlatenError, ProcessError
+from platen.core.processes import ended_by_sigterm
+from platen.core.telemetry import log
 
-Checks = list[dict[str, Any]]
+Checks = list[Check]
 SERVED_SECONDS = 60.0  # until the Service sends nothing to old pods any more
 IN_A_ROW = 5  # answers of the new model, each on a new connection, that show it
 

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("deploy"), install_kfp_package=False)
@@ -26,7 +26,7 @@ def deploy(
         decision: What gate committed.
         release: What was checked, and which model is live.
     """
-    from platen.component import execute
     from platen.components.deploy.stage import STAGE
+    from platen.core.component import execute
 
     execute(STAGE, settings, workspace, run, {"model": model, "report": report, "decision": decision}, release)

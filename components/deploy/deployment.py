@@ -10,10 +10,10 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platen.cluster import Cluster, Object, connect, own_namespace
 from platen.components.deploy.deployment_settings import DeploymentSettings
-from platen.errors import ClusterError, InputError
-from platen.storage import is_local
+from platen.core.errors import ClusterError, InputError
+from platen.core.storage import is_local
+from platen.jobs.cluster import Cluster, Object, connect, own_namespace
 
 MANAGER = "platen-deploy"  # field manager
 MODEL, DIGEST = "PLATEN_MODEL", "PLATEN_MODEL_DIGEST"  # what the server reads; another stage is never imported

@@ -1,6 +1,6 @@
 """A server of a model as a child process: start it, wait until it is ready, and leave nothing behind.
 
-The child is killed by the kernel when this process ends, however it ends (PR_SET_PDEATHSIG, see platen/processes.py).
+The child is killed by the kernel when this process ends, however it ends (platen/core/processes.py).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from platen import processes
-from platen.errors import ProcessError
-from platen.telemetry import log
+from platen.core import processes
+from platen.core.errors import ProcessError
+from platen.core.telemetry import log
 
 if TYPE_CHECKING:
     import httpx

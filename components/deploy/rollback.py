@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from platen import releases
+from platen.artifacts import releases
+from platen.artifacts.releases import Release
 from platen.components.deploy.cluster_server import switch
 from platen.components.deploy.deployment import Model, model_at, open_deployment
 from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.components.deploy.rollout import what_is_left
-from platen.errors import InputError
-from platen.releases import Release
-from platen.stage import open_folder
-from platen.storage import store_for
-from platen.telemetry import log
+from platen.core.errors import InputError
+from platen.core.stage import open_folder
+from platen.core.storage import store_for
+from platen.core.telemetry import log
 
 
 def rollback(workspace: str, on: DeploymentSettings | None = None) -> Release:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from platen.cluster import Object
 from platen.components.deploy.deployment import Deployment, Model
-from platen.errors import ProcessError
-from platen.telemetry import log
+from platen.core.errors import ProcessError
+from platen.core.telemetry import log
+from platen.jobs.cluster import Object
 
 POLL_SECONDS = 1.0
 STOP_SECONDS = 60.0

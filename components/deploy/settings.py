@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from platen.components.deploy.deployment_settings import DeploymentSettings
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 

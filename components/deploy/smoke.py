@@ -6,13 +6,14 @@ import base64
 import io
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from platen.artifacts.releases import SMOKE_USER as USER
+from platen.artifacts.releases import Check
 from platen.components.deploy.settings import DeploySettings
-from platen.errors import ProcessError
-from platen.releases import SMOKE_USER as USER
-from platen.telemetry import track
+from platen.core.errors import ProcessError
+from platen.core.telemetry import track
 
 if TYPE_CHECKING:
     import httpx
@@ -21,17 +22,7 @@ PATH = "/v1/images/generations"
 BUSY = 429
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was checked and held."""
-
-    name: str
-    detail: str
-
-
-def try_over_http(
-    url: str, settings: DeploySettings, digest: str, last_words: Callable[[], str]
-) -> list[dict[str, Any]]:
+def try_over_http(url: str, settings: DeploySettings, digest: str, last_words: Callable[[], str]) -> list[Check]:
     """The smoke test of what serves at an address; where there is no answer, the server's last words are told."""
     import httpx
 
@@ -42,7 +33,7 @@ def try_over_http(
         raise ProcessError(f"smoke test: no answer ({type(error).__name__}: {error}); {last_words()}") from error
 
 
-def smoke_test(client: httpx.Client, settings: DeploySettings, digest: str) -> list[dict[str, Any]]:
+def smoke_test(client: httpx.Client, settings: DeploySettings, digest: str) -> list[Check]:
     """All checks and what was seen, in order. Raises ProcessError for the first that does not hold.
 
     Args:
@@ -53,13 +44,12 @@ def smoke_test(client: httpx.Client, settings: DeploySettings, digest: str) -> l
     size = model_size(client)
     asking = Asking(client, digest, settings.answer_seconds)
     first = asking.ask(settings.smoke_prompts[0], settings.seed)
-    checks = [
+    return [
         check_picture(first, size, settings.blank_below),
         check_same(first, asking.ask(settings.smoke_prompts[0], settings.seed)),
         check_refusal(client),
         check_traffic(asking, settings, size),
     ]
-    return [asdict(check) for check in checks]
 
 
 def model_size(client: httpx.Client) -> tuple[int, int]:
@@ -103,7 +93,7 @@ class Asking:
 def check_picture(png: bytes, size: tuple[int, int], blank_below: float) -> Check:
     """A picture of the right size that shows something."""
     spread = inspect(png, size, blank_below)
-    return Check("picture", f"{size[0]}x{size[1]} pixels, standard deviation {spread:.1f} of 255")
+    return Check(name="picture", detail=f"{size[0]}x{size[1]} pixels, standard deviation {spread:.1f} of 255")
 
 
 def inspect(png: bytes, size: tuple[int, int], blank_below: float) -> float:
@@ -127,7 +117,7 @@ def check_same(first: bytes, second: bytes) -> Check:
     """The same prompt and seed give the same bytes."""
     if first != second:
         raise ProcessError("smoke test: the same prompt and seed gave two different pictures")
-    return Check("same_bytes", "the same prompt and seed, twice")
+    return Check(name="same_bytes", detail="the same prompt and seed, twice")
 
 
 def check_refusal(client: httpx.Client) -> Check:
@@ -135,7 +125,7 @@ def check_refusal(client: httpx.Client) -> Check:
     response = client.post(PATH, json={"prompt": "a red circle", "size": "1x1", "user": USER})
     if response.status_code != 400 or '"size"' not in response.text:
         raise ProcessError(f"smoke test: a size of 1x1 was answered {response.status_code}: {response.text[:300]}")
-    return Check("bad_request", "a size of 1x1 is refused with status 400")
+    return Check(name="bad_request", detail="a size of 1x1 is refused with status 400")
 
 
 def check_traffic(asking: Asking, settings: DeploySettings, size: tuple[int, int]) -> Check:
@@ -144,4 +134,4 @@ def check_traffic(asking: Asking, settings: DeploySettings, size: tuple[int, int
     for number in track(numbers, "deploy: smoke test", len(numbers), "requests"):
         prompt = settings.smoke_prompts[number % len(settings.smoke_prompts)]
         inspect(asking.ask(prompt, settings.seed + number), size, settings.blank_below)
-    return Check("traffic", f"{settings.smoke_requests} requests, all answered with a picture")
+    return Check(name="traffic", detail=f"{settings.smoke_requests} requests, all answered with a picture")

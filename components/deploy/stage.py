@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from platen import releases
-from platen.cluster import told_namespace
+from platen.artifacts import releases
+from platen.artifacts.decision import Decision
+from platen.artifacts.metadata import ReleaseMetadata
 from platen.components.deploy.cluster_server import Checks, release
 from platen.components.deploy.deployment import model_at, open_deployment
 from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.components.deploy.local_server import serving
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.smoke import try_over_http
-from platen.errors import CorruptError, GateRefused, SettingsError
-from platen.manifest import Json, canonical
-from platen.stage import Folder, Inputs, Outcome, Place, Stage
-from platen.storage import write_file
-from platen.telemetry import log
+from platen.core.errors import GateRefused, InputError, SettingsError
+from platen.core.manifest import Json
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage
+from platen.core.telemetry import log
+from platen.jobs.cluster import told_namespace
 
 
 def work(settings: DeploySettings, inputs: Inputs, place: Place) -> Outcome:
     """Try the model, write what was checked, and make it live."""
     model, report = inputs["model"], inputs["report"]
-    check_decision(inputs["decision"])
+    check_decision(inputs["decision"], model, report)
     on = settings.deployment
     checks = try_here(settings, model, place) if on is None else try_on_cluster(settings, on, model, place)
-    said = {"model": model.digest, "report": report.digest, "checks": checks}
-    write_file(place.out / "release.json", canonical(said, indent=1))
+    releases.ReleaseRecord(model=model.digest, report=report.digest, checks=checks).write(place.out)
     releases.promote(place.workspace, model.uri, model.digest, report.uri)
     log.info("deploy: %s is live", model.uri)
-    return Outcome(counts={"checks": len(checks)}, facts={"model": model.digest})
+    return Outcome(counts={"checks": len(checks)}, facts=ReleaseMetadata(model=model.digest).facts())
 
 
 def try_here(settings: DeploySettings, model: Folder, place: Place) -> Checks:
@@ -52,16 +51,23 @@ def try_on_cluster(settings: DeploySettings, on: DeploymentSettings, model: Fold
     return checks
 
 
-def check_decision(decision: Folder) -> None:
-    """Raises GateRefused unless the gate said promote, CorruptError where it said nothing that can be read."""
-    path = decision.path / "decision.json"
-    try:
-        said = json.loads(path.read_bytes())
-        verdict, reasons = said["verdict"], said.get("reasons", [])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptError(f"{path}: not a gate's decision ({type(error).__name__}: {error})") from None
-    if verdict != "promote":
-        raise GateRefused(f"the gate said {verdict!r}, so nothing is released: {'; '.join(map(str, reasons))}")
+def check_decision(folder: Folder, model: Folder, report: Folder) -> None:
+    """Check that the gate said promote, of this model and by this report.
+
+    Raises:
+        GateRefused: It said something else.
+        InputError: The decision is about another model or report.
+        CorruptError: It said nothing that can be read.
+    """
+    decision = Decision.read(folder)
+    for name, decided, given in (("model", decision.model, model), ("report", decision.report, report)):
+        if decided != given.digest:
+            raise InputError(
+                f"{folder.uri}: decision.json is about another {name}, {decided[:12]}. Accepted: a decision about "
+                f"{given.uri} ({given.digest[:12]})"
+            )
+    if decision.verdict != "promote":
+        raise GateRefused(f"the gate said {decision.verdict!r}, so nothing is released: {'; '.join(decision.reasons)}")
 
 
 def outside(settings: DeploySettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("encode"), install_kfp_package=False)
@@ -24,7 +24,7 @@ def encode(
         base: The model whose encoders are used.
         encoded: The memory-mapped arrays.
     """
-    from platen.component import execute
     from platen.components.encode.stage import STAGE
+    from platen.core.component import execute
 
     execute(STAGE, settings, workspace, run, {"dataset": dataset, "base": base}, encoded)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 
 class EncodeSettings(Settings):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from platen.components.evaluate.metric import Metric, insufficient, mean, share
+from platen.artifacts.evaluation import Metric
+from platen.components.evaluate.metric import insufficient, mean, share
 from platen.components.evaluate.settings import EvaluateSettings
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from platen.artifacts.evaluation import Bias, Metric, ValueShare
 from platen.components.evaluate.intervals import goodman_intervals
-from platen.components.evaluate.metric import Metric, insufficient, share
+from platen.components.evaluate.metric import insufficient, share
 from platen.components.evaluate.settings import EvaluateSettings, Value
 from platen.components.evaluate.towers import Judge
 from platen.components.evaluate.variation import distance_interval, total_variation
-from platen.manifest import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,7 @@ class Shown:
         return Shown(texts, self.embeddings[np.array(chosen, dtype=bool)])
 
 
-def measure(
-    values: Sequence[Value], judge: Judge, neutral: Shown, real: Shown, settings: EvaluateSettings
-) -> dict[str, Json]:
+def measure(values: Sequence[Value], judge: Judge, neutral: Shown, real: Shown, settings: EvaluateSettings) -> Bias:
     """One attribute's part of the report.
 
     Args:
@@ -43,16 +41,16 @@ def measure(
     """
     phrases = embed_values(values, judge)
     asked = neutral.where([not named(text, values) for text in neutral.texts])
-    told = classify(asked.embeddings, phrases, judge.scale, settings.margin)
-    counts = [int((told == number).sum()) for number in range(len(values))]
-    abstained = len(told) - sum(counts)
-    return {
-        "prompts": sorted(set(asked.texts)),
-        "distance": measure_distance(counts, [value.reference for value in values], settings).entry(),
-        "abstained": share(abstained, len(told), settings.confidence, settings.min_samples, "lower").entry(),
-        "judge_accuracy": measure_judge(values, phrases, judge.scale, real, settings).entry(),
-        "values": describe_values(values, counts, settings),
-    }
+    labels = classify(asked.embeddings, phrases, judge.scale, settings.margin)
+    counts = [int((labels == number).sum()) for number in range(len(values))]
+    abstained = len(labels) - sum(counts)
+    return Bias(
+        prompts=sorted(set(asked.texts)),
+        distance=measure_distance(counts, [value.reference for value in values], settings),
+        abstained=share(abstained, len(labels), settings.confidence, settings.min_samples, "lower"),
+        judge_accuracy=measure_judge(values, phrases, judge.scale, real, settings),
+        values=describe_values(values, counts, settings),
+    )
 
 
 def named(text: str, values: Sequence[Value]) -> list[int]:
@@ -103,7 +101,7 @@ def measure_distance(counts: Sequence[int], reference: Sequence[float], settings
     generator = np.random.default_rng(settings.seed)
     fair = total_variation(generator.multinomial(n, wanted, settings.bootstraps) / n, wanted).mean()
     note = f"a model without bias would show {fair:.2g} at this n"
-    return Metric(value, low, high, n, "total variation", "lower", note)
+    return Metric(value=value, low=low, high=high, n=n, unit="total variation", direction="lower", note=note)
 
 
 def measure_judge(
@@ -113,16 +111,14 @@ def measure_judge(
     names = [named(text, values) for text in real.texts]
     known = real.where([len(found) == 1 for found in names])
     truth = np.array([found[0] for found in names if len(found) == 1], dtype=int)
-    told = classify(known.embeddings, phrases, scale, settings.margin)
-    decided = told >= 0
-    hits = int((told[decided] == truth[decided]).sum())
+    labels = classify(known.embeddings, phrases, scale, settings.margin)
+    decided = labels >= 0
+    hits = int((labels[decided] == truth[decided]).sum())
     note = "the judge on held-out pictures whose caption names the value"
     return share(hits, int(decided.sum()), settings.confidence, settings.min_samples, "higher", note)
 
 
-def describe_values(
-    values: Sequence[Value], counts: Sequence[int], settings: EvaluateSettings
-) -> list[dict[str, Json]]:
+def describe_values(values: Sequence[Value], counts: Sequence[int], settings: EvaluateSettings) -> list[ValueShare]:
     """Each value's count and share; the intervals hold all at once (Goodman), with no number where data are too few."""
     n = sum(counts)
     if n < settings.min_samples:
@@ -130,9 +126,10 @@ def describe_values(
     else:
         ends = goodman_intervals(counts, settings.confidence)
         metrics = [
-            Metric(count / n, low, high, n, "share", "none") for count, (low, high) in zip(counts, ends, strict=True)
+            Metric(value=count / n, low=low, high=high, n=n, unit="share", direction="none")
+            for count, (low, high) in zip(counts, ends, strict=True)
         ]
     return [
-        {"value": value.value, "count": count, "reference": value.reference, "share": metric.entry()}
+        ValueShare(value=value.value, count=count, reference=value.reference, share=metric)
         for value, count, metric in zip(values, counts, metrics, strict=True)
     ]

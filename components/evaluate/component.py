@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("evaluate"), install_kfp_package=False)
@@ -14,6 +14,7 @@ def evaluate(
     dataset: dsl.Input[dsl.Dataset],
     generated: dsl.Input[dsl.Dataset],
     report: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
 ) -> None:
     """Measure a model and its pictures against real ones.
 
@@ -25,9 +26,13 @@ def evaluate(
         dataset: What merge committed.
         generated: Pictures that generate made with this model.
         report: Every number with its interval.
+        metrics: The same numbers, to compare runs by.
     """
-    from platen.component import execute
+    from platen.components.evaluate.run_metrics import run_metrics
     from platen.components.evaluate.stage import STAGE
+    from platen.core.component import execute
+    from platen.core.ui import show_metrics
 
     inputs = {"model": model, "dataset": dataset, "generated": generated}
-    execute(STAGE, settings, workspace, run, inputs, report)
+    result = execute(STAGE, settings, workspace, run, inputs, report)
+    show_metrics(metrics, lambda: run_metrics(result.folder))

@@ -13,8 +13,9 @@ from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from platen.artifacts.evaluation import Metric
 from platen.components.evaluate.intervals import jackknife
-from platen.components.evaluate.metric import Metric, insufficient
+from platen.components.evaluate.metric import insufficient
 from platen.components.evaluate.settings import EvaluateSettings
 
 GROUPS = 10  # of the jackknife
@@ -62,7 +63,10 @@ def measure_fid(generated: np.ndarray, real: np.ndarray, settings: EvaluateSetti
     note = f"{len(real)} real pictures; too high by about {found.bias:.3g} at this n (jackknife)"
     if min(len(generated), len(real)) <= real.shape[1]:
         note += f"; fewer pictures than the {real.shape[1]} features: compare it only with the same n"
-    return Metric(found.value, max(found.low, 0.0), found.high, len(generated), unit, "lower", note)
+    low = max(found.low, 0.0)
+    return Metric(
+        value=found.value, low=low, high=found.high, n=len(generated), unit=unit, direction="lower", note=note
+    )
 
 
 def measure_kid(generated: np.ndarray, real: np.ndarray, settings: EvaluateSettings) -> Metric:
@@ -82,4 +86,5 @@ def measure_kid(generated: np.ndarray, real: np.ndarray, settings: EvaluateSetti
     value, deviation = kernel_distance(generated, real, settings.kid_subsets, size, settings.seed)
     half = float(stats.norm.ppf((1 + settings.confidence) / 2)) * deviation
     note = f"{len(real)} real pictures; {settings.kid_subsets} subsets of {size}"
-    return Metric(value, value - half, value + half, len(generated), unit, "lower", note)
+    low, high = value - half, value + half
+    return Metric(value=value, low=low, high=high, n=len(generated), unit=unit, direction="lower", note=note)

@@ -1,119 +1,128 @@
-"""The diffusion loss on pictures that the model was not trained on."""
+"""The diffusion loss on images that the model was not trained on: the training loss without its weights."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from platen.components.evaluate.metric import Metric, mean, tidy
+from platen.artifacts.dataset import Sample, chunks
+from platen.artifacts.evaluation import Metric, tidy
+from platen.components.evaluate.metric import mean
 from platen.components.evaluate.pictures import decode, resize
 from platen.components.evaluate.settings import EvaluateSettings
-from platen.dataset import Sample, chunks
-from platen.errors import InputError
-from platen.manifest import Json
-from platen.telemetry import progress
+from platen.core.errors import InputError
+from platen.core.manifest import Json
+from platen.core.telemetry import progress
+from platen.families.base import Conditions
+from platen.families.batch import stack_conditions
+from platen.families.generation import GenerationPipeline
+from platen.tasks.diffusion.prediction_type import SCHEDULER, kind_of
+from platen.tasks.diffusion.process import Process, build_process, squared_error
 
 UNIT = "mean squared error"
 
 
-class Denoiser:
-    """A text-to-image model, asked to take fixed noise off.
+class Model:
+    """A model in the parts that the loss needs, of whatever family.
 
     Args:
-        model: A diffusers folder.
-        levels: How many noise levels, at equal distances over the schedule.
-        seed: Of the noise; the noise of a picture depends on it, the picture's key and the level alone.
+        folder: A diffusers folder.
         device: Where to compute.
     """
 
-    def __init__(self, model: Path, levels: int, seed: int, device: str) -> None:
-        from diffusers import DDPMScheduler, DiffusionPipeline
-        from diffusers.utils import logging
+    def __init__(self, folder: Path, device: str) -> None:
+        pipeline = GenerationPipeline.load(folder, device, "float32")
+        self.size, self.family = pipeline.size, pipeline.family
+        self.encoders, self.denoiser = pipeline.encoders(), pipeline.denoiser().eval()
+        self.device = device
 
-        logging.disable_progress_bar()  # of the loading of five files
-        try:
-            self.pipeline: Any = DiffusionPipeline.from_pretrained(model, local_files_only=True).to(device)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{model}: not a model that diffusers loads: {error}") from error
-        # What the sampler of a model is, differs; the noise it was trained on is described the same way by all.
-        self.scheduler = DDPMScheduler.from_config(self.pipeline.scheduler.config)
-        steps = self.scheduler.config["num_train_timesteps"]
-        self.timesteps = [round((level + 0.5) * steps / levels) for level in range(levels)]
-        self.seed, self.device = seed, device
+    def latents(self, samples: Sequence[Sample]) -> Tensor:
+        """Encode images to latents (n, c, h, w), in the size the model was trained at."""
+        images = [resize(decode(sample.image, sample.row.key), *self.size) for sample in samples]
+        return self.encoders.encode_images(torch.from_numpy(np.stack(images)).to(self.device) * 2 - 1)
 
-    @property
-    def predicts(self) -> str:
-        """What the network predicts: epsilon, v_prediction, sample or flow_prediction."""
-        config = self.pipeline.scheduler.config
-        flows = type(self.pipeline.scheduler).__name__.startswith("FlowMatch")
-        return "flow_prediction" if flows else str(config.get("prediction_type", "epsilon"))
+    def conditions(self, captions: Sequence[str]) -> Conditions:
+        """Encode captions to what the model is conditioned on, a batch."""
+        return stack_conditions(self.encoders.encode_captions(captions), self.family.variable_length)
+
+    def predict(self, noisy: Tensor, timesteps: Tensor, conditions: Conditions) -> Tensor:
+        """Predict the target from noisy latents (n, c, h, w) at timesteps (n,)."""
+        prediction: Tensor = self.denoiser(noisy, timesteps, conditions)
+        return prediction
+
+
+class Denoiser:
+    """Measure a model's loss on fixed noise at fixed noise levels.
+
+    Args:
+        folder: A diffusers folder.
+        levels: How many noise levels: positions at equal distances from no noise to noise alone.
+        seed: Of the noise, which depends on it, the image's key and the level alone.
+        device: Where to compute.
+    """
+
+    def __init__(self, folder: Path, levels: int, seed: int, device: str) -> None:
+        self.model = Model(folder, device)
+        self.process = process_of(folder)
+        self.positions = [(level + 0.5) / levels for level in range(levels)]
+        nothing = torch.zeros(levels, 1)
+        _, timesteps, *_ = self.process.at(nothing, nothing, torch.tensor(self.positions, dtype=torch.float64))
+        self.timesteps = [round(timestep) for timestep in timesteps.tolist()]  # names of the levels; a flow's are real
+        self.seed = seed
 
     @torch.inference_mode()
     def losses(self, samples: Sequence[Sample]) -> Tensor:
-        """The mean squared error of each picture at each noise level, (n, levels)."""
-        latents = self._latents(samples)
-        text = self.pipeline.encode_prompt([sample.row.caption for sample in samples], self.device, 1, False)[0]
+        """Return the mean squared error of each image at each noise level, (n, levels)."""
+        latents = self.model.latents(samples)
+        conditions = self.model.conditions([sample.row.caption for sample in samples])
         keys = [sample.row.key for sample in samples]
-        return torch.stack([self._loss(latents, text, keys, timestep) for timestep in self.timesteps], dim=1)
+        levels = zip(self.positions, self.timesteps, strict=True)
+        return torch.stack([self._loss(latents, conditions, keys, *level) for level in levels], dim=1)
 
-    def _loss(self, latents: Tensor, text: Tensor, keys: Sequence[str], timestep: int) -> Tensor:
-        noise = torch.stack([self._noise(latents.shape[1:], key, timestep) for key in keys]).to(latents)
-        when = torch.full((len(keys),), timestep, device=latents.device)
-        noisy = self._noisy(latents, noise, when)
-        target = self._target(latents, noise, when)
-        found: Tensor = self.pipeline.unet(noisy, when, encoder_hidden_states=text).sample
-        return (found.double() - target.double()).square().mean(dim=(1, 2, 3))
+    def _loss(
+        self, latents: Tensor, conditions: Conditions, keys: Sequence[str], position: float, level: int
+    ) -> Tensor:
+        noise = torch.stack([self.noise(latents.shape[1:], key, level) for key in keys]).to(latents)
+        positions = torch.full((len(keys),), position, dtype=torch.float64)
+        noisy, timesteps, target, _ = self.process.at(latents, noise, positions)
+        return squared_error(self.model.predict(noisy, timesteps, conditions), target)
 
-    def _noisy(self, latents: Tensor, noise: Tensor, when: Tensor) -> Tensor:
-        if self.predicts == "flow_prediction":
-            sigma = (when / self.scheduler.config["num_train_timesteps"]).view(-1, 1, 1, 1)
-            straight: Tensor = (1 - sigma) * latents + sigma * noise
-            return straight
-        noisy: Tensor = self.scheduler.add_noise(latents, noise, when)
-        return noisy
-
-    def _target(self, latents: Tensor, noise: Tensor, when: Tensor) -> Tensor:
-        if self.predicts == "epsilon":
-            return noise
-        if self.predicts == "sample":
-            return latents
-        if self.predicts == "flow_prediction":
-            return noise - latents
-        velocity: Tensor = self.scheduler.get_velocity(latents, noise, when)
-        return velocity
-
-    def _noise(self, shape: Sequence[int], key: str, timestep: int) -> Tensor:
-        digest = hashlib.sha256(f"{self.seed} {key} {timestep}".encode()).digest()
+    def noise(self, shape: Sequence[int], key: str, level: int) -> Tensor:
+        """Draw the noise of an image at a level, which its timestep names."""
+        digest = hashlib.sha256(f"{self.seed} {key} {level}".encode()).digest()
         generator = torch.Generator("cpu").manual_seed(int.from_bytes(digest[:8], "big") >> 1)
         return torch.randn(tuple(shape), generator=generator)
 
-    def _latents(self, samples: Sequence[Sample]) -> Tensor:
-        vae = self.pipeline.vae
-        side = self.pipeline.unet.config["sample_size"] * self.pipeline.vae_scale_factor
-        pictures = [resize(decode(sample.image, sample.row.key), side) for sample in samples]
-        pixels = torch.from_numpy(np.stack(pictures)).to(self.device) * 2 - 1
-        latents: Tensor = vae.encode(pixels).latent_dist.mode()
-        shift, scale = vae.config.get("shift_factor") or 0.0, float(vae.config["scaling_factor"])
-        return (latents - shift) * scale
+
+def process_of(folder: Path) -> Process:
+    """Build the forward process that a model was trained with, as its scheduler describes it."""
+    config = json.loads((folder / SCHEDULER).read_bytes())
+    kind = kind_of(config)
+    if kind is None:
+        raise InputError(
+            f"{folder / SCHEDULER}: prediction_type {config['prediction_type']!r}. Accepted: epsilon, v_prediction, "
+            "flow_prediction, sample"
+        )
+    return build_process(kind, config)
 
 
 def measure(
     denoiser: Denoiser, samples: Iterable[Sample], total: int, settings: EvaluateSettings
 ) -> tuple[Metric, list[dict[str, Json]]]:
-    """The held-out loss, each picture one sample, and its mean at each noise level."""
+    """Measure the held-out loss, one sample per image, and its mean at each noise level."""
     found = []
-    with progress("held-out loss", total, "pictures") as advance:
+    with progress("held-out loss", total, "images") as advance:
         for batch in chunks(samples, settings.batch_size):
-            found.append(denoiser.losses(batch).cpu().numpy())
+            found.append(denoiser.losses(batch).double().cpu().numpy())
             advance(len(batch))
     losses = np.concatenate(found) if found else np.zeros((0, len(denoiser.timesteps)))
-    note = f"{denoiser.predicts}, {len(denoiser.timesteps)} noise levels a picture"
+    note = f"{denoiser.process.kind}, {len(denoiser.timesteps)} noise levels per image"
     metric = mean(losses.mean(axis=1).tolist(), settings.confidence, settings.min_samples, UNIT, "lower", note)
     if metric.value is None:
         return metric, []

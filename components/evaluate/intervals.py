@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from platen.core.statistics import wilson_interval
+
 Array = np.ndarray
 
 
@@ -18,14 +20,6 @@ def mean_interval(values: Sequence[float], confidence: float) -> tuple[float, fl
     half = stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * sample.std(ddof=1) / np.sqrt(len(sample))
     centre = float(sample.mean())
     return centre, centre - float(half), centre + float(half)
-
-
-def wilson_interval(hits: int, n: int, confidence: float) -> tuple[float, float]:
-    """Ends of Wilson's score interval of a share (Wilson 1927)."""
-    from scipy import stats
-
-    interval = stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def goodman_intervals(counts: Sequence[int], confidence: float) -> list[tuple[float, float]]:

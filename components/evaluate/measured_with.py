@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from platen.artifacts.dataset import Row
 from platen.components.evaluate.settings import EvaluateSettings
-from platen.dataset import Row
-from platen.manifest import Json, Manifest, canonical, sha256
-from platen.stage import Inputs
+from platen.core.manifest import Json, Manifest, canonical, sha256
+from platen.core.stage import Inputs
 
 if TYPE_CHECKING:
     from platen.components.evaluate.report import Seen

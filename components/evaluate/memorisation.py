@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from platen.components.evaluate.metric import Direction, Metric, share
+from platen.artifacts.evaluation import Direction, Metric
+from platen.components.evaluate.metric import share
 from platen.components.evaluate.settings import EvaluateSettings
 
 BLOCK = 1024  # rows whose distances are in memory at once

@@ -1,51 +1,18 @@
-"""A measured number: its value, the interval it lies in, and what it was measured on."""
+"""Measured numbers of the common kinds: a mean, a share, or none where there are too few data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
 
-from platen.components.evaluate.intervals import mean_interval, wilson_interval
-from platen.manifest import Json
-
-Direction = Literal["higher", "lower", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One number of the report.
-
-    Attributes:
-        value: The number; None where there are too few data.
-        low, high: Ends of its interval; None where there is no number.
-        n: On how many pictures it was measured.
-        unit: What it is counted in.
-        direction: Which way is better.
-        note: What to know when reading it.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    unit: str
-    direction: Direction
-    note: str = ""
-
-    def entry(self) -> dict[str, Json]:
-        """As it stands in report.json: six significant digits."""
-        return {key: tidy(item) if isinstance(item, float) else item for key, item in asdict(self).items()}
-
-
-def tidy(number: float) -> float:
-    """Six significant digits: what lies behind them is rounding error, which differs between machines."""
-    return float(f"{number:.6g}")
+from platen.artifacts.evaluation import Direction, Metric
+from platen.components.evaluate.intervals import mean_interval
+from platen.core.statistics import wilson_interval
 
 
 def insufficient(n: int, needed: int, unit: str, direction: Direction, what: str = "pictures") -> Metric:
     """No number: too few data."""
-    return Metric(None, None, None, n, unit, direction, f"insufficient data: {n} {what} of at least {needed}")
+    note = f"insufficient data: {n} {what} of at least {needed}"
+    return Metric(value=None, low=None, high=None, n=n, unit=unit, direction=direction, note=note)
 
 
 def mean(
@@ -55,7 +22,7 @@ def mean(
     if len(values) < needed:
         return insufficient(len(values), needed, unit, direction)
     value, low, high = mean_interval(values, confidence)
-    return Metric(value, low, high, len(values), unit, direction, note)
+    return Metric(value=value, low=low, high=high, n=len(values), unit=unit, direction=direction, note=note)
 
 
 def share(hits: int, n: int, confidence: float, needed: int, direction: Direction, note: str = "") -> Metric:
@@ -63,4 +30,4 @@ def share(hits: int, n: int, confidence: float, needed: int, direction: Directio
     if n < needed:
         return insufficient(n, needed, "share", direction)
     low, high = wilson_interval(hits, n, confidence)
-    return Metric(hits / n, low, high, n, "share", direction, note)
+    return Metric(value=hits / n, low=low, high=high, n=n, unit="share", direction=direction, note=note)

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import io
-import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from platen.dataset import Row, Sample, read_rows, read_shard, shards_of
-from platen.errors import CorruptError, InputError
-from platen.stage import Folder
+from platen.artifacts.dataset import Row, Sample, Split, read_rows, read_shard, shards_of
+from platen.artifacts.images import GeneratedImage, read_index
+from platen.core.errors import CorruptError, InputError
+from platen.core.stage import Folder
 
-TRAINING = ("train",)
-HELD_OUT = ("validation", "test")
+TRAINING = (Split.TRAIN,)
+HELD_OUT = (Split.VALIDATION, Split.TEST)
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """A line of the index of generated pictures, and the folder it belongs to."""
+class Generated(GeneratedImage):
+    """A row of the index of generated images, and the folder it belongs to."""
 
     folder: Path
-    file: str
-    prompt: str
-    seed: int
-    group: str
 
     def read(self) -> Image.Image:
         """The picture."""
@@ -43,15 +37,7 @@ def read_generated(folder: Folder, model: Folder) -> list[Generated]:
     made_with = folder.manifest.inputs.get("model")
     if made_with is not None and made_with.digest != model.digest:
         raise InputError(f"{folder.uri}: made with the model {made_with.uri}. Accepted: pictures of {model.uri}")
-    path = folder.path / "index.jsonl"
-    try:
-        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-        pictures = [Generated(folder.path, row["file"], row["prompt"], row["seed"], row["group"]) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptError(f"{path}: not an index of generated pictures: {error!r}") from None
-    if not pictures:
-        raise CorruptError(f"{path}: not an index of generated pictures: it is empty")
-    return pictures
+    return [Generated(folder=folder.path, **row.model_dump()) for row in read_index(folder.path)]
 
 
 def choose_rows(folder: Path, splits: Sequence[str], limit: int, seed: int) -> list[Row]:
@@ -79,22 +65,23 @@ def decode(data: bytes, name: str) -> Image.Image:
         raise CorruptError(f"{name}: not a whole picture: {error}") from None
 
 
-def resize(picture: Image.Image, side: int) -> np.ndarray:
-    """The square in the middle of a picture as float32 (3, side, side) in [0, 1].
+def resize(picture: Image.Image, width: int, height: int) -> np.ndarray:
+    """Resize the middle of an image to float32 (3, height, width) in [0, 1].
 
     Resized as clean-fid defines it (Parmar et al. 2022, arXiv 2104.11222): Pillow's bicubic filter, which is widened
     for shrinking, on each channel as floating point, without rounding in between.
     """
-    picture = centre_square(picture)
+    picture = center_crop(picture, width, height)
     channels = np.asarray(picture, dtype=np.float32).transpose(2, 0, 1) / 255
-    if picture.size == (side, side):
+    if picture.size == (width, height):
         return channels
     planes = [Image.fromarray(channel) for channel in channels]
-    return np.stack([np.asarray(plane.resize((side, side), Image.Resampling.BICUBIC)) for plane in planes])
+    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC)) for plane in planes])
 
 
-def centre_square(picture: Image.Image) -> Image.Image:
-    """The largest square in the middle: training pictures have several shapes where clean_images.buckets is set."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    return picture.crop((left, top, left + side, top + side))
+def center_crop(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """Crop the largest part of a shape in the middle: images have several shapes if clean_images.buckets is set."""
+    across = min(picture.width, picture.height * width // height)
+    down = min(picture.height, picture.width * height // width)
+    left, top = (picture.width - across) // 2, (picture.height - down) // 2
+    return picture.crop((left, top, left + across, top + down))

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 
 class Value(Settings):

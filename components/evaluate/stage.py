@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from platen.components.evaluate.settings import EvaluateSettings
-from platen.manifest import Json, canonical, list_files, sha256
-from platen.stage import Inputs, Outcome, Place, Stage
-from platen.storage import write_file
+from platen.core.manifest import Json, canonical, list_files, sha256
+from platen.core.stage import Inputs, Outcome, Place, Stage
 
 HEADLINES = ("held_out_loss", "fid", "kid", "clip_score", "retrieval_accuracy")
 
@@ -24,28 +23,25 @@ def read_outside(settings: EvaluateSettings, inputs: Inputs, workspace: str) -> 
 
 def evaluate(settings: EvaluateSettings, inputs: Inputs, place: Place) -> Outcome:
     """Look at every picture once, take every measure, write the report."""
-    from platen.components.evaluate.measured_with import measured_with
     from platen.components.evaluate.pictures import read_generated
     from platen.components.evaluate.report import look, measure
     from platen.components.evaluate.towers import Judge
-    from platen.devices import fixed_threads, pick_device
+    from platen.core.devices import fixed_threads, pick_device
 
     model, dataset = inputs["model"], inputs["dataset"]
     generated = read_generated(inputs["generated"], model)
     with fixed_threads(settings.threads):
         judge = Judge(model.path / "clip", pick_device("auto", "evaluate"))
         seen = look(generated, dataset, judge, settings)
-        measured = measure(seen, model, dataset, judge, settings, place.out)
-    digests = {name: inputs[name].digest for name in STAGE.inputs}
-    used = measured_with(inputs, seen, settings, place.outside.get("extractor"))
-    report = {"schema_version": 1, **digests, **measured, "measured_with": used}
-    write_file(place.out / "report.json", canonical(report, indent=1))
-    return Outcome(counts=measured["counts"], facts={name: measured[name]["value"] for name in HEADLINES})
+        report = measure(seen, inputs, judge, settings, place.outside.get("extractor"), place.out)
+    report.write(place.out)
+    written = report.model_dump()
+    return Outcome(counts=report.counts, facts={name: written[name]["value"] for name in HEADLINES})
 
 
 STAGE = Stage(
     name="evaluate",
-    version=2,
+    version=3,
     kind="report",
     settings=EvaluateSettings,
     inputs=("model", "dataset", "generated"),

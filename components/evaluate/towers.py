@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from platen.artifacts.dataset import chunks
 from platen.components.evaluate.pictures import resize
-from platen.dataset import chunks
-from platen.errors import InputError
-from platen.telemetry import progress
+from platen.core.errors import InputError
+from platen.core.telemetry import progress
+from platen.families.clip_scorer import check_clip_scorer
 
 Pictures = Sequence[Image.Image]
 TEXTS = 256  # at once
@@ -49,7 +50,7 @@ class Eye:
 
     def __call__(self, pictures: Pictures) -> Tensor:
         """Pictures to (n, 3, side, side)."""
-        pixels = torch.from_numpy(np.stack([resize(picture, self.side) for picture in pictures]))
+        pixels = torch.from_numpy(np.stack([resize(picture, self.side, self.side) for picture in pictures]))
         return (pixels.to(self.device) - self.mean) / self.std
 
 
@@ -79,7 +80,7 @@ class Inception:
 
     def __call__(self, pictures: Pictures) -> Tensor:
         """Embed one batch; this network takes whole numbers, so the resized pictures are rounded."""
-        pixels = np.stack([resize(picture, self.side) for picture in pictures])
+        pixels = np.stack([resize(picture, self.side, self.side) for picture in pictures])
         whole = (pixels * 255).round().clip(0, 255).astype(np.uint8)
         features: Tensor = self.network(torch.from_numpy(whole).to(self.device))
         return features
@@ -93,11 +94,19 @@ class Judge:
 
         if not (folder / "config.json").is_file():
             raise InputError(f"{folder}: no CLIP model here; a model folder needs one, to judge its prompts with")
+        check_clip_scorer(folder)
         try:
-            self.model = CLIPModel.from_pretrained(folder).eval().to(device)
+            model, loading = CLIPModel.from_pretrained(folder, output_loading_info=True)
+            self.model = model.eval().to(device)
             self.tokenizer = CLIPTokenizer.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise InputError(f"{folder}: not a CLIP model that transformers loads: {error}") from error
+        if loading["missing_keys"]:  # transformers draws them at random, and the scores would be noise
+            missing = sorted(loading["missing_keys"])
+            raise InputError(f"{folder}: lacks {len(missing)} weights of its config.json, as {missing[0]}")
+        one, other = self.tokenizer(["a red circle", "a dog asleep"]).input_ids
+        if one == other:
+            raise InputError(f"{folder}: the tokenizer gives all texts the same ids; its words are missing")
         self.device, self.width = device, int(self.model.config.projection_dim)
         self.eye = read_eye(str(folder), self.model.config.vision_config, device)
         self.scale = float(self.model.logit_scale.detach().exp())

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("gate"), install_kfp_package=False)
@@ -24,9 +24,9 @@ def gate(
         model: The model that the report is on.
         decision: Promote or reject, and why.
     """
-    from platen.component import execute, exit_on_error, own_folder
     from platen.components.gate.refusal import refuse_if_rejected
     from platen.components.gate.stage import STAGE
+    from platen.core.component import execute, exit_on_error, own_folder
 
     result = execute(STAGE, settings, workspace, run, {"report": report, "model": model}, decision)
     with exit_on_error(STAGE.name):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from platen import records
-from platen.errors import GateRefused
-from platen.stage import Result
+from platen.artifacts.decision import DecisionMetadata
+from platen.core import records
+from platen.core.errors import GateRefused
+from platen.core.stage import Result
 
 
 def refuse_if_rejected(result: Result, run: str) -> None:
@@ -19,8 +20,8 @@ def refuse_if_rejected(result: Result, run: str) -> None:
     Raises:
         GateRefused: With the model's reasons.
     """
-    facts = result.folder.manifest.facts
-    if facts["verdict"] == "reject":
-        error = GateRefused(f"{result.folder.uri}: the model is not promoted: {'; '.join(facts['reasons'])}")
+    decision = DecisionMetadata.of(result.folder)
+    if decision.verdict == "reject":
+        error = GateRefused(f"{result.folder.uri}: the model is not promoted: {'; '.join(decision.reasons)}")
         records.refuse(run, result.folder.manifest.made_by.stage, error)
         raise error

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 
 class Rule(Settings):

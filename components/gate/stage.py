@@ -2,86 +2,60 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
-from platen import releases
-from platen.components.gate.rules import Report, judge
+from platen.artifacts import releases
+from platen.artifacts.decision import Champion, Decision, DecisionMetadata
+from platen.artifacts.evaluation import EvaluationReport
+from platen.components.gate.rules import judge
 from platen.components.gate.settings import GateSettings
-from platen.errors import CorruptError, InputError
-from platen.manifest import Json, canonical
-from platen.stage import Folder, Inputs, Outcome, Place, Stage, open_folder
-from platen.storage import write_file
-from platen.telemetry import log
+from platen.core.errors import InputError
+from platen.core.manifest import Json
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage, open_folder
+from platen.core.telemetry import log
 
 
-@dataclass(frozen=True, slots=True)
-class Champion:
-    """The model to beat, by the digest of its manifest, and the report it was promoted on."""
-
-    model: str
-    report: Folder
-
-    @property
-    def digests(self) -> dict[str, Json]:
-        """What names both."""
-        return {"model": self.model, "report": self.report.digest}
-
-
-def find_champion(candidate: Folder, workspace: str) -> Champion | None:
-    """The model that the candidate has to beat, or None where no other was ever live."""
+def find_champion(candidate: Folder, workspace: str) -> tuple[Champion, Folder] | None:
+    """Find the model that the candidate has to beat and its report; None where no other was ever live."""
     release = releases.champion(workspace, candidate.digest)
     if release is None:
         return None
-    return Champion(release.digest, open_folder(release.report, workspace))
+    report = open_folder(release.report, workspace)
+    return Champion(model=release.digest, report=report.digest), report
 
 
 def read_outside(settings: GateSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
     """The digests of the champion and of its report."""
-    champion = find_champion(inputs["model"], workspace)
-    return {"champion": champion.digests if champion else None}
+    found = find_champion(inputs["model"], workspace)
+    return {"champion": found[0].model_dump() if found else None}
 
 
 def decide(settings: GateSettings, inputs: Inputs, place: Place) -> Outcome:
     """Hold the report against the rules and write the decision."""
-    report = read_report(inputs["report"].path)
+    report = EvaluationReport.read(inputs["report"])
     check_same_model(report, inputs)
-    champion = find_champion(inputs["model"], place.workspace)
-    verdicts = judge(settings.rules, report, read_report(champion.report.path) if champion else None)
-    reasons = [f"{verdict.rule.metric}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
-    decision = {
-        "schema_version": 1,
-        "verdict": "reject" if reasons else "promote",
-        "reasons": reasons,
-        "model": inputs["model"].digest,
-        "report": inputs["report"].digest,
-        "champion": champion.digests if champion else None,
-        "rules": [verdict.entry() for verdict in verdicts],
-    }
-    write_file(place.out / "decision.json", canonical(decision, indent=1))
-    for verdict in verdicts:
-        log.info("gate: %s %s: %s", "passed" if verdict.passed else "FAILED", verdict.rule.name, verdict.reason)
-    counts = {"rules": len(verdicts), "failed": len(reasons)}
-    return Outcome(counts=counts, facts={"verdict": decision["verdict"], "reasons": reasons})
+    found = find_champion(inputs["model"], place.workspace)
+    champion, theirs = (found[0], EvaluationReport.read(found[1])) if found else (None, None)
+    outcomes = judge(settings.rules, report, theirs)
+    reasons = [f"{outcome.metric}: {outcome.reason}" for outcome in outcomes if not outcome.passed]
+    decision = Decision(
+        verdict="reject" if reasons else "promote",
+        reasons=reasons,
+        model=inputs["model"].digest,
+        report=inputs["report"].digest,
+        champion=champion,
+        rules=outcomes,
+    )
+    decision.write(place.out)
+    for outcome in outcomes:
+        log.info("gate: %s %s: %s", "passed" if outcome.passed else "FAILED", outcome.name, outcome.reason)
+    counts = {"rules": len(outcomes), "failed": len(reasons)}
+    return Outcome(counts=counts, facts=DecisionMetadata(verdict=decision.verdict, reasons=reasons).facts())
 
 
-def read_report(folder: Path) -> Report:
-    """`report.json` of an evaluation. Raises CorruptError where it is none."""
-    path = folder / "report.json"
-    try:
-        report = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CorruptError(f"{path}: not a report of evaluate: {error}") from None
-    if not isinstance(report, dict):
-        raise CorruptError(f"{path}: a {type(report).__name__}. Accepted: the object that evaluate writes")
-    return report
-
-
-def check_same_model(report: Report, inputs: Inputs) -> None:
+def check_same_model(report: EvaluationReport, inputs: Inputs) -> None:
     """Raises InputError for a report on another model than the one to decide on."""
-    model, judged = inputs["model"], report.get("model")
+    model, judged = inputs["model"], report.model
     if judged != model.digest:
         raise InputError(
             f"{inputs['report'].uri}: a report on the model {judged}, not on {model.uri} ({model.digest}). "

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("generate"), install_kfp_package=False)
@@ -18,7 +18,7 @@ def generate(
         model: What train committed.
         generated: The pictures and their index.
     """
-    from platen.component import execute
     from platen.components.generate.stage import STAGE
+    from platen.core.component import execute
 
     execute(STAGE, settings, workspace, run, {"model": model}, generated)

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from platen.errors import InputError
-from platen.storage import store_for
+from platen.core.errors import InputError
+from platen.core.storage import store_for
 
 SEEDS = 2**32  # what the server takes too
 MAX_LENGTH = 4000  # characters

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 
 class GenerateSettings(Settings):
@@ -25,8 +25,9 @@ class GenerateSettings(Settings):
         None,
         ge=8,
         le=4096,
-        multiple_of=8,  # what the autoencoder makes one position of
-        description="Side of the pictures in pixels, a multiple of 8; none: the size the model was trained at",
+        multiple_of=8,  # of every family; some want more, which the stage checks
+        description="Side of the images in pixels, a multiple of 8 (some families: 16 or 32); none: the size that the "
+        "model was trained at",
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="Type the model computes in")
     batch_size: int = Field(16, ge=1, le=1024, description="Pictures at once; changes the last bits of a picture")

@@ -1,4 +1,4 @@
-"""generate: a prompt file in, pictures and their index out."""
+"""generate: a prompt file in, images and their index out."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from platen.artifacts.dataset import chunks
+from platen.artifacts.images import GeneratedImage, image_file, write_index
 from platen.components.generate.prompts import Prompt, is_json_lines, load_prompts, read_prompts
 from platen.components.generate.settings import GenerateSettings
-from platen.dataset import chunks
-from platen.manifest import Json, sha256
-from platen.stage import Folder, Inputs, Outcome, Place, Stage
-from platen.telemetry import progress
+from platen.core.errors import InputError
+from platen.core.manifest import Json, sha256
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage
+from platen.core.telemetry import progress
+from platen.families.registry import family_of
+from platen.families.truncation import count_truncated
 
 
 def read_outside(settings: GenerateSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
@@ -20,34 +24,60 @@ def read_outside(settings: GenerateSettings, inputs: Inputs, workspace: str) -> 
 
 
 def generate(settings: GenerateSettings, inputs: Inputs, place: Place) -> Outcome:
-    """Make every picture of the prompt file, batch by batch; a batch that is there already is not made again."""
-    from platen.components.generate.pictures import write_index
-
+    """Generate the image of every prompt, batch by batch; a batch that is there already is not generated again."""
     prompts = load_prompts(settings.prompts, settings.seed)
-    make_pictures(settings, inputs["model"], place.out, prompts)
-    write_index(place.out / "index.jsonl", prompts)
+    check_size(settings, inputs["model"].path)
+    truncated = generate_images(settings, inputs["model"], place.out, prompts)
+    write_index(
+        place.out,
+        [
+            GeneratedImage(file=image_file(number), prompt=prompt.prompt, seed=prompt.seed, group=prompt.group)
+            for number, prompt in enumerate(prompts)
+        ],
+    )
     groups = Counter(prompt.group for prompt in prompts)
     return Outcome(
-        counts={"pictures": len(prompts), "prompts": len({prompt.prompt for prompt in prompts})},
+        counts={
+            "pictures": len(prompts),
+            "prompts": len({prompt.prompt for prompt in prompts}),
+            "truncated_prompts": truncated,
+        },
         facts={"groups": dict(sorted(groups.items())), "model": inputs["model"].digest},
     )
 
 
-def make_pictures(settings: GenerateSettings, model: Folder, out: Path, prompts: Sequence[Prompt]) -> None:
-    """Write the picture of each prompt below `out`."""
-    from platen.components.generate.pictures import file_of, write_picture
-    from platen.components.generate.sampling import load_pipeline, sample_pictures
-    from platen.devices import fixed_threads
+def check_size(settings: GenerateSettings, model: Path) -> None:
+    """Raise InputError for a size that the model cannot generate, before it is loaded."""
+    multiple = family_of(model).size_multiple(model)
+    if settings.size is not None and settings.size % multiple:
+        raise InputError(f"generate.size must be a multiple of {multiple} for this model (got {settings.size})")
 
-    with fixed_threads(settings.threads), progress("making pictures", len(prompts), "pictures") as advance:
-        pipeline = load_pipeline(model.path, settings.precision)
+
+def generate_images(settings: GenerateSettings, model: Folder, out: Path, prompts: Sequence[Prompt]) -> int:
+    """Write the image of each prompt below `out`, and count the prompts that the text encoder does not read whole."""
+    from platen.components.generate.png import write_png
+    from platen.core.devices import fixed_threads, pick_device
+    from platen.families.generation import GenerationPipeline
+
+    with fixed_threads(settings.threads), progress("generating images", len(prompts), "images") as advance:
+        pipeline = GenerationPipeline.load(model.path, pick_device("auto", "generate"), settings.precision)
+        width, height = (settings.size, settings.size) if settings.size else pipeline.size
+        texts = (prompt.prompt for prompt in prompts)
+        truncated = count_truncated(texts, pipeline.count_tokens, pipeline.max_tokens, "prompts")
         for batch in chunks(enumerate(prompts), settings.batch_size):
-            if not all((out / file_of(number)).exists() for number, _ in batch):
-                chosen = [prompt for _, prompt in batch]
-                pictures = sample_pictures(pipeline, chosen, settings.steps, settings.guidance_scale, settings.size)
-                for (number, prompt), picture in zip(batch, pictures, strict=True):
-                    write_picture(out / file_of(number), picture, prompt, model.digest)
+            if not all((out / image_file(number)).exists() for number, _ in batch):
+                images = pipeline.generate(
+                    [prompt.prompt for _, prompt in batch],
+                    [prompt.seed for _, prompt in batch],
+                    width,
+                    height,
+                    settings.steps,
+                    settings.guidance_scale,
+                )
+                for (number, prompt), image in zip(batch, images, strict=True):
+                    write_png(out / image_file(number), image, prompt, model.digest)
             advance(len(batch))
+    return truncated
 
 
 STAGE = Stage(

@@ -18,12 +18,12 @@ from platen.components.ingest.captions import CAPTION_BYTES
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.sources import FOLDER_ACCEPTED, METADATA, ORIGINS, PICTURES, Source, refused_source
 from platen.components.ingest.tables import read_entries
-from platen.errors import InputError
-from platen.manifest import Json, canonical, sha256
-from platen.storage import is_local, join, scratch
+from platen.core.errors import InputError
+from platen.core.manifest import Json, canonical, sha256
+from platen.core.storage import is_local, join, scratch
 
 if TYPE_CHECKING:
-    from platen.storage.transfer import Object
+    from platen.core.storage.transfer import Object
 
 BESIDE = (".txt", ".json")  # captions that lie beside a picture
 
@@ -59,7 +59,7 @@ def in_buckets(settings: IngestSettings) -> list[Remote]:
 
 def look(origin: str, uri: str) -> Remote:
     """What counts of a folder, or of a table and the pictures that it names. Raises InputError where it is nothing."""
-    from platen.storage.gcs import GcsStore
+    from platen.core.storage.gcs import GcsStore
 
     prefix = uri.rstrip("/") if origin == "folder" else uri.rpartition("/")[0]
     wanted = None if origin == "folder" else named_in(uri)
@@ -82,7 +82,7 @@ def with_captions(names: Iterable[str]) -> set[str]:
 
 def named_in(table: str) -> set[str]:
     """A table, and the pictures below its folder that it names, with what lies beside them."""
-    from platen.storage.gcs import GcsStore
+    from platen.core.storage.gcs import GcsStore
 
     prefix, _, name = table.rpartition("/")
     scratch().mkdir(parents=True, exist_ok=True)
@@ -127,8 +127,8 @@ def bring(remote: Remote, folder: Path, most: int) -> list[Source]:
 
     An object that is too large is not copied: an empty file of its length stands for it, so that it is refused as one.
     """
-    from platen.storage.gcs import GcsStore
-    from platen.storage.transfer import usable_names
+    from platen.core.storage.gcs import GcsStore
+    from platen.core.storage.transfer import usable_names
 
     usable = usable_names(remote.objects)
     large = {name for name in usable if remote.objects[name].size > _most(name, most)}

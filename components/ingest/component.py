@@ -2,11 +2,13 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("ingest"), install_kfp_package=False)
-def ingest(settings: str, workspace: str, run: str, dataset: dsl.Output[dsl.Dataset]) -> None:
+def ingest(
+    settings: str, workspace: str, run: str, dataset: dsl.Output[dsl.Dataset], drop_report: dsl.Output[dsl.Markdown]
+) -> None:
     """Bring pictures and captions from folders, tables and the web into one data set.
 
     Args:
@@ -14,8 +16,11 @@ def ingest(settings: str, workspace: str, run: str, dataset: dsl.Output[dsl.Data
         workspace: Where committed folders lie: a path or a bucket prefix.
         run: The run's folder, for its records.
         dataset: The pictures, bytes as they came, with their raw captions.
+        drop_report: How many samples were kept, and how many dropped for which reason.
     """
-    from platen.component import execute
     from platen.components.ingest.stage import STAGE
+    from platen.core.component import execute
+    from platen.core.ui import render_drops, show_markdown
 
-    execute(STAGE, settings, workspace, run, {}, dataset)
+    result = execute(STAGE, settings, workspace, run, {}, dataset)
+    show_markdown(drop_report, lambda: render_drops(result.folder.manifest))

@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field, field_validator
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 HOST_AND_PORT = re.compile(r"[^\s/@]+:\d{1,5}")
 

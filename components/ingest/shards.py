@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path, PurePosixPath
 
+from platen.artifacts.dataset import Drop, Row, Sample, write_shard
 from platen.components.ingest.captions import with_caption
 from platen.components.ingest.fetch import open_fetcher
 from platen.components.ingest.refused import Refused
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.sources import Source, is_readable
-from platen.dataset import Drop, Row, Sample, write_shard
-from platen.manifest import sha256
-from platen.telemetry import Advance
+from platen.core.manifest import sha256
+from platen.core.telemetry import Advance
 
 SHARDS_AT_ONCE = 2  # while the last URLs of one shard run into their deadline, the next one is under way
 Todo = tuple[str, Sequence[Source]]

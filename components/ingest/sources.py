@@ -12,8 +12,8 @@ from pathlib import Path
 from platen.components.ingest.names import encodable, fault
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.tables import ACCEPTED, Entry, read_entries
-from platen.errors import InputError, SettingsError
-from platen.manifest import sha256
+from platen.core.errors import InputError, SettingsError
+from platen.core.manifest import sha256
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")

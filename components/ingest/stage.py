@@ -9,16 +9,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from platen.artifacts.dataset import chunks, count_drops, is_done, read_drops, read_index, shard_name
 from platen.components.ingest.buckets import brought, in_buckets
 from platen.components.ingest.captions import with_caption
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.shards import write_shards
 from platen.components.ingest.sources import ORIGINS, Source, is_readable, list_sources
-from platen.dataset import chunks, count_drops, is_done, read_drops, read_index, shard_name
-from platen.errors import InputError
-from platen.manifest import Json, canonical, sha256_of
-from platen.stage import Inputs, Outcome, Place, Stage
-from platen.telemetry import progress, track
+from platen.core.errors import InputError
+from platen.core.manifest import Json, canonical, sha256_of
+from platen.core.stage import Inputs, Outcome, Place, Stage
+from platen.core.telemetry import progress, track
 
 
 def outside(settings: IngestSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:

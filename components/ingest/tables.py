@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from platen.components.ingest.names import whole
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 # Names of each column, the first that is there counts; file_name and text are those of Hugging Face's imagefolder.
 COLUMNS = {

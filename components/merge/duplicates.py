@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from platen.artifacts.dataset import Drop
 from platen.components.merge.join import Candidate
-from platen.dataset import Drop
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platen.dataset import Drop, read_shard
-from platen.storage import write_file
+from platen.artifacts.dataset import Drop, read_shard
+from platen.core.storage import write_file
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from platen.dataset import Drop, Row, read_rows, read_shard_drops
-from platen.errors import CorruptError, InputError
-from platen.stage import Folder, Inputs
+from platen.artifacts.dataset import Drop, Row, read_rows, read_shard_drops
+from platen.core.errors import CorruptError, InputError
+from platen.core.stage import Folder, Inputs
 
 # Where a sample was dropped by both, the first of these tells why.
 PRECEDENCE = ("texts", "images")

@@ -6,19 +6,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from platen.components.merge.card import make_card
+from platen.artifacts.dataset import Drop, Sample, is_done, read_rows, read_shard, shards_of, write_shard
+from platen.artifacts.metadata import DatasetMetadata
+from platen.components.merge.card import CARD, make_card
 from platen.components.merge.duplicates import exact_duplicates, near_duplicates
 from platen.components.merge.examples import choose, write_examples
 from platen.components.merge.join import Candidate, check_same_source, join_shard
 from platen.components.merge.settings import MergeSettings
 from platen.components.merge.split import split_of
 from platen.components.merge.thumbnails import Thumbnails
-from platen.dataset import Drop, Sample, is_done, read_rows, read_shard, shards_of, write_shard
-from platen.errors import InputError
-from platen.manifest import canonical
-from platen.stage import Inputs, Outcome, Place, Stage
-from platen.storage import write_file
-from platen.telemetry import log, track
+from platen.core.errors import InputError
+from platen.core.manifest import canonical
+from platen.core.stage import Inputs, Outcome, Place, Stage
+from platen.core.storage import write_file
+from platen.core.telemetry import log, track
 
 REMEDIES = {
     "missing_caption": "put a caption file beside each picture, or name a table of captions in ingest.table",
@@ -56,14 +57,14 @@ def merge(settings: MergeSettings, inputs: Inputs, place: Place) -> Outcome:
             write_shard(place.out, shard.name, merged_samples(settings, inputs, shard), shard.drops)
     chosen = choose((shard.name, drop) for shard in shards for drop in shard.drops)
     write_examples(inputs["dataset"].path, chosen, place.out / "examples")
-    resolution = inputs["images"].manifest.facts["resolution"]
+    resolution = DatasetMetadata.of(inputs["images"]).resolution
     card = make_card(place.out, resolution)
-    write_file(place.out / "card.json", canonical(card, indent=1) + b"\n")
+    write_file(place.out / CARD, canonical(card, indent=1) + b"\n")
     return Outcome(
         counts={"samples": card["samples"], "seen": card["samples"] + dropped.total(), "shards": len(shards)},
         dropped=dropped,
         licences=card["licences"],
-        facts={"resolution": resolution, "splits": card["splits"]},
+        facts=DatasetMetadata(resolution=resolution, splits=card["splits"]).facts(),
     )
 
 
@@ -95,7 +96,7 @@ def merged_samples(settings: MergeSettings, inputs: Inputs, shard: Shard) -> lis
         if row.key in shard.kept:
             text = texts[row.key]
             scores = dict(sorted({**row.scores, **text.scores}.items()))
-            whole = replace(row, caption=text.caption, split=split_of(row.key, settings.split), scores=scores)
+            whole = replace(row, caption=text.caption, split=split_of(row.key, settings.split).value, scores=scores)
             samples.append(replace(sample, row=whole))
     return samples
 
@@ -116,7 +117,7 @@ def _decided(name: str, found: Sequence[Candidate], drops: Sequence[Drop], dupli
 
 STAGE = Stage(
     name="merge",
-    version=2,
+    version=3,
     kind="dataset",
     settings=MergeSettings,
     inputs=("dataset", "texts", "images"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platen.components.merge.join import Candidate
-from platen.errors import CorruptError
+from platen.core.errors import CorruptError
 
 if TYPE_CHECKING:
     from platen.components.merge.duplicates import Pixels

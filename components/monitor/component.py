@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("monitor"), install_kfp_package=False)
@@ -24,11 +24,12 @@ def monitor(
         dataset: What merge committed: the captions that the model was trained on.
         report: Traffic, latency, errors, drift, and the verdict.
     """
-    from platen.component import execute
+    from platen.artifacts.monitoring import MonitoringMetadata
     from platen.components.monitor.stage import STAGE
+    from platen.core.component import execute
 
     result = execute(STAGE, settings, workspace, run, {"release": release, "dataset": dataset}, report)
-    return str(result.folder.manifest.facts["verdict"])
+    return MonitoringMetadata.of(result.folder).verdict
 
 
 @dsl.component(base_image=image("monitor"), install_kfp_package=False)
@@ -41,10 +42,11 @@ def monitor_live(settings: str, workspace: str, run: str, report: dsl.Output[dsl
         run: The run's folder, for its records.
         report: Traffic, latency, errors, drift, and the verdict.
     """
-    from platen.component import execute_on
+    from platen.artifacts.monitoring import MonitoringMetadata
     from platen.components.monitor.live import live_inputs
     from platen.components.monitor.stage import STAGE
+    from platen.core.component import execute_on
 
     # not as `monitor`: the chain that this may start ends with a record of that name
     result = execute_on(STAGE, settings, workspace, run, lambda: live_inputs(workspace), report, "monitor_live")
-    return str(result.folder.manifest.facts["verdict"])
+    return MonitoringMetadata.of(result.folder).verdict

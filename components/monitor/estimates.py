@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from platen.core.statistics import wilson_interval
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -20,11 +22,8 @@ class Estimate:
 
 
 def estimate_share(hits: int, n: int, confidence: float) -> Estimate:
-    """A share with Wilson's score interval (Wilson 1927)."""
-    from scipy import stats
-
-    interval = stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
-    return Estimate(hits / n, float(interval.low), float(interval.high))
+    """Estimate a share, with Wilson's score interval."""
+    return Estimate(hits / n, *wilson_interval(hits, n, confidence))
 
 
 def estimate_quantile(values: Sequence[float], level: float, confidence: float) -> Estimate:

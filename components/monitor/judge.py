@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
+from platen.artifacts.monitoring import INSUFFICIENT, RETRAIN, LimitOutcome, Verdict
 from platen.components.monitor.estimates import Estimate
-
-INSUFFICIENT = "insufficient data"
-
-Verdict = Literal["keep", "retrain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +36,25 @@ class Rule:
         side = "above" if self.exceeded else "within"
         return f"{self.name}: {self.estimate.low:.3g} (lower end of its interval) is {side} the limit of {self.limit:g}"
 
-    def entry(self) -> dict[str, Any]:
-        """As it stands in report.json."""
+    def outcome(self) -> LimitOutcome:
+        """Describe it for the report."""
         found = self.estimate
-        return {
-            "name": self.name,
-            "value": INSUFFICIENT if found is None else round(found.value, 6),
-            "interval": None if found is None else [round(found.low, 6), round(found.high, 6)],
-            "bound": None if found is None else round(found.low, 6),
-            "limit": self.limit,
-            "n": self.n,
-            "exceeded": self.exceeded,
-        }
+        low, high = (None, None) if found is None else (round(found.low, 6), round(found.high, 6))
+        return LimitOutcome(
+            name=self.name,
+            value=INSUFFICIENT if found is None else round(found.value, 6),
+            interval=None if low is None or high is None else (low, high),
+            bound=low,
+            limit=self.limit,
+            n=self.n,
+            exceeded=self.exceeded,
+        )
 
 
 def judge(rules: Sequence[Rule]) -> tuple[Verdict, list[str]]:
     """Retrain where any rule is exceeded, with the reasons; keep otherwise, with what could not be judged."""
     beyond = [item.reason for item in rules if item.exceeded]
     if beyond:
-        return "retrain", beyond
+        return RETRAIN, beyond
     unknown = [item.reason for item in rules if item.estimate is None]
     return "keep", unknown or ["every measure is within its limit"]

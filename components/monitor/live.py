@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from platen import releases
-from platen.errors import InputError
-from platen.lineage import walk
-from platen.stage import find
-from platen.storage import join, store_for
+from platen.artifacts import releases
+from platen.artifacts.metadata import ReleaseMetadata
+from platen.core.errors import InputError
+from platen.core.lineage import walk
+from platen.core.stage import find
+from platen.core.storage import join, store_for
 
 
 def live_inputs(workspace: str) -> dict[str, str]:
@@ -32,6 +33,6 @@ def release_of(workspace: str, model: str) -> str | None:
     """The committed release of a model, by its digest."""
     for name in store_for(workspace).list(join(workspace, "deploy")):
         found = None if name.startswith(".") else find(join(workspace, "deploy", name))
-        if found is not None and found.manifest.facts.get("model") == model:
+        if found is not None and ReleaseMetadata.of(found).model == model:
             return found.uri
     return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
-from platen.components.monitor.drift import measure_drift, measure_unknown, words
+from platen.artifacts.monitoring import INSUFFICIENT, Prompts, TrafficCounts
+from platen.components.monitor.drift import measure_drift, measure_unknown
 from platen.components.monitor.estimates import Estimate, estimate_quantile, estimate_share
-from platen.components.monitor.judge import INSUFFICIENT, Rule
+from platen.components.monitor.judge import Rule
 from platen.components.monitor.settings import MonitorSettings
 from platen.components.monitor.traffic import Traffic
+from platen.core.words import words
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -44,28 +45,29 @@ class Measures:
             Rule("drift", self.drift, settings.max_drift, prompts),
         ]
 
-    def entry(self) -> dict[str, Any]:
-        """As it stands in report.json, next to the rules."""
+    def counts(self) -> TrafficCounts:
+        """Count the traffic for the report."""
+        traffic = self.traffic
+        return TrafficCounts(
+            requests=traffic.requests,
+            pictures=traffic.pictures,
+            by_status={str(status): count for status, count in traffic.statuses.items()},
+            unreadable_lines=traffic.unreadable,
+            ignored=traffic.ignored,
+            older=traffic.older,
+            first=traffic.first.isoformat() if traffic.first else None,
+            last=traffic.last.isoformat() if traffic.last else None,
+        )
+
+    def prompts(self) -> Prompts:
+        """Count the prompts and their words for the report."""
         lengths = sorted(len(words(prompt)) for prompt in self.traffic.prompts)
-        return {
-            "traffic": {
-                "requests": self.traffic.requests,
-                "pictures": self.traffic.pictures,
-                "by_status": {str(status): count for status, count in sorted(self.traffic.statuses.items())},
-                "unreadable_lines": self.traffic.unreadable,
-                "ignored": self.traffic.ignored,
-                "older": self.traffic.older,
-                "first": self.traffic.first.isoformat() if self.traffic.first else None,
-                "last": self.traffic.last.isoformat() if self.traffic.last else None,
-            },
-            "latency_seconds": self.latency or INSUFFICIENT,
-            "prompts": {
-                "count": len(lengths),
-                "distinct": len(self.traffic.distinct),
-                "words_median": lengths[len(lengths) // 2] if lengths else INSUFFICIENT,
-                "words_max": lengths[-1] if lengths else INSUFFICIENT,
-            },
-        }
+        return Prompts(
+            count=len(lengths),
+            distinct=len(self.traffic.distinct),
+            words_median=lengths[len(lengths) // 2] if lengths else INSUFFICIENT,
+            words_max=lengths[-1] if lengths else INSUFFICIENT,
+        )
 
 
 def measure(settings: MonitorSettings, traffic: Traffic, captions: Counter[str]) -> Measures:

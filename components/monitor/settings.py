@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from platen.releases import SMOKE_USER
-from platen.settings import Settings
+from platen.artifacts.releases import SMOKE_USER
+from platen.core.settings import Settings
 
 
 class MonitorSettings(Settings):

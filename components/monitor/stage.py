@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from platen import releases
+from platen.artifacts import releases
+from platen.artifacts.dataset import Split, read_index
+from platen.artifacts.monitoring import INSUFFICIENT, Captions, MonitoringMetadata, MonitoringReport
 from platen.components.monitor.drift import count_words
 from platen.components.monitor.judge import judge
 from platen.components.monitor.measures import measure
 from platen.components.monitor.settings import MonitorSettings
 from platen.components.monitor.traffic import Traffic, bytes_of, digest_of, pieces_of, read_traffic
-from platen.dataset import read_index
-from platen.errors import CorruptError
-from platen.manifest import Json, canonical
-from platen.stage import Folder, Inputs, Outcome, Place, Stage
-from platen.storage import join, local_copy, write_file
-from platen.telemetry import log
+from platen.core.errors import CorruptError
+from platen.core.manifest import Json
+from platen.core.stage import Inputs, Outcome, Place, Stage
+from platen.core.storage import local_copy
+from platen.core.telemetry import log
 
 
 def work(settings: MonitorSettings, inputs: Inputs, place: Place) -> Outcome:
     """Count the log, measure, judge, and write the report."""
-    model = released_model(inputs["release"])
+    model = releases.ReleaseRecord.read(inputs["release"]).model
     traffic = read_log(local_copy(releases.request_log(place.workspace, model)), place.outside, settings)
     captions = count_words(training_captions(inputs["dataset"].path))
     measured = measure(settings, traffic, captions)
     rules = measured.rules(settings)
     verdict, reasons = judge(rules)
-    said = {"verdict": verdict, "reasons": reasons, "rules": [item.entry() for item in rules], "model": model}
-    report = {**said, **measured.entry(), "captions": {"words": captions.total(), "vocabulary": len(captions)}}
-    write_file(place.out / "report.json", canonical(report, indent=1))
+    MonitoringReport(
+        verdict=verdict,
+        reasons=reasons,
+        rules=[item.outcome() for item in rules],
+        model=model,
+        traffic=measured.counts(),
+        latency_seconds=measured.latency or INSUFFICIENT,
+        prompts=measured.prompts(),
+        captions=Captions(words=captions.total(), vocabulary=len(captions)),
+    ).write(place.out)
     log.info("monitor: %s: %s", verdict, "; ".join(reasons))
     counts = {"requests": traffic.requests, "prompts": len(traffic.prompts), "unreadable_lines": traffic.unreadable}
-    return Outcome(counts=counts, facts={"verdict": verdict, "reasons": reasons})
+    return Outcome(counts=counts, facts=MonitoringMetadata(verdict=verdict, reasons=reasons).facts())
 
 
 def read_log(folder: Path, known: Mapping[str, Json], settings: MonitorSettings) -> Traffic:
@@ -49,22 +56,15 @@ def read_log(folder: Path, known: Mapping[str, Json], settings: MonitorSettings)
 
 def outside(settings: MonitorSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
     """The request log, as far as it is now: the length of each stream and the SHA-256 of that much."""
-    pieces = pieces_of(local_copy(releases.request_log(workspace, released_model(inputs["release"]))))
+    pieces = pieces_of(
+        local_copy(releases.request_log(workspace, releases.ReleaseRecord.read(inputs["release"]).model))
+    )
     return {"log_bytes": bytes_of(pieces), "log_sha256": digest_of(pieces)}
-
-
-def released_model(release: Folder) -> str:
-    """The digest of the model that was released. Raises CorruptError where the folder does not say."""
-    try:
-        return str(json.loads(release.read("release.json") or b"")["model"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        where = join(release.uri, "release.json")
-        raise CorruptError(f"{where}: names no model ({type(error).__name__}: {error})") from None
 
 
 def training_captions(folder: Path) -> Iterator[str]:
     """The captions that a model was trained on: those of the training split, or all where there is no split."""
-    return (row.caption for row in read_index(folder) if row.split in ("train", ""))
+    return (row.caption for row in read_index(folder) if row.split in (Split.TRAIN, ""))
 
 
 STAGE = Stage(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from platen import records
-from platen.errors import CorruptError, InputError, PlatenError
-from platen.manifest import RUN
-from platen.records import Record
-from platen.stage import Folder, open_folder
-from platen.storage import join, store_for
+from platen.artifacts.metadata import Metadata
+from platen.core import records
+from platen.core.errors import CorruptError, InputError, PlatenError
+from platen.core.manifest import RUN
+from platen.core.records import Record
+from platen.core.stage import Folder, open_folder
+from platen.core.storage import join, store_for
+
+M = TypeVar("M", bound=Metadata)
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,10 @@ class Evidence:
     folders: Mapping[str, Folder]
     notes: tuple[str, ...]
 
-    def facts(self, stage: str) -> Mapping[str, Any]:
-        """The facts in a stage's manifest; none where the stage left no folder."""
+    def metadata(self, stage: str, kind: type[M]) -> M | None:
+        """Return what a stage's manifest says of its folder; None where the stage left none."""
         folder = self.folders.get(stage)
-        return folder.manifest.facts if folder else {}
-
-    def read(self, stage: str, name: str) -> dict[str, Any]:
-        """A JSON file of a stage's folder. Raises InputError where it is not there, CorruptError where it is none."""
-        folder = self.folders.get(stage)
-        if folder is None:
-            raise InputError(f"{stage} left no output in this run")
-        return _object(folder.read(name), join(folder.uri, name))
+        return kind.of(folder) if folder else None
 
     def observed(self, stage: str) -> dict[str, Any]:
         """What a stage's run.json says of how it was made; nothing where there is none."""
@@ -81,18 +76,3 @@ def _object(data: bytes | None, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CorruptError(f"{where}: a JSON {type(value).__name__}, not an object")
     return value
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """JSON lines from a file. Raises InputError where there is none, CorruptError that names the bad line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    values = []
-    for number, line in enumerate(lines, 1):
-        try:
-            values.append(json.loads(line))
-        except ValueError as error:
-            raise CorruptError(f"{path}, line {number}: not JSON: {error}") from None
-    return values

@@ -5,18 +5,20 @@ Whatever goes wrong here is logged and does not hide how the run itself ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from platen.components.notify.artifact import explained
 from platen.components.notify.evidence import Evidence, gather
 from platen.components.notify.settings import NotifySettings
 from platen.components.notify.summary import Summary, load_truth, summarise, whole
 from platen.components.notify.table import tell_run
 from platen.components.notify.webhook import tell
-from platen.errors import PlatenError
-from platen.settings import section
-from platen.storage import join, store_for
-from platen.telemetry import log
+from platen.core.errors import PlatenError
+from platen.core.settings import section
+from platen.core.storage import join, store_for
+from platen.core.telemetry import log
+from platen.core.ui import write_page
 
 SUMMARY = "summary.json"
 REPORT = "report.html"
@@ -24,23 +26,33 @@ REPORT = "report.html"
 T = TypeVar("T")
 
 
-def notify(settings: str, workspace: str, run: str, state: str | None = None, message: str = "") -> Summary:
+def notify(
+    settings: str,
+    workspace: str,
+    run: str,
+    state: str | None = None,
+    message: str = "",
+    graph: Sequence[str] = (),
+    artifact: str | None = None,
+) -> Summary:
     """Leave `summary.json` and `report.html` in the run folder, post the summary, and log it.
 
     Args:
         settings: The run's settings, YAML text.
         workspace: Where committed folders lie.
         run: The run's folder.
-        state: How the pipeline says that it ended (SUCCEEDED, FAILED, CANCELLED); None to judge by the records.
+        state: How the pipeline says that it ended (platen.core.outcome); None to judge by the records.
         message: What the pipeline says of its failure.
+        graph: The stages of the graph in order; empty where it is not known.
+        artifact: File that gets the report too, or why there is none; for the user interface.
 
     Raises what kept the summary from being written, after all else was done.
     """
     chosen = read_settings(settings)
     evidence = gather(run, workspace)
     where = whole(join(run, REPORT))
-    summary = summarise(evidence, load_truth(chosen.truth), state, message, where)
-    if not attempt("the report", lambda: write_report(summary, evidence, run)):
+    summary = summarise(evidence, load_truth(chosen.truth), state, message or "", where, graph)
+    if not attempt("the report", lambda: write_report(summary, evidence, run, artifact)):
         summary = summary.model_copy(update={"report": None})
     try:
         store_for(run).write(join(run, SUMMARY), summary.model_dump_json(indent=1).encode())
@@ -59,11 +71,15 @@ def read_settings(text: str) -> NotifySettings:
         return NotifySettings.model_validate({})
 
 
-def write_report(summary: Summary, evidence: Evidence, run: str) -> None:
-    """Draw the report page and write it into the run folder."""
-    from platen.components.notify.report.page import render
+def write_report(summary: Summary, evidence: Evidence, run: str, artifact: str | None) -> None:
+    """Draw the report page and write it into the run folder, and to an artifact's file if there is one."""
+    with explained(artifact):
+        from platen.components.notify.report.page import render
 
-    store_for(run).write(join(run, REPORT), render(summary, evidence).encode())
+        page = render(summary, evidence)
+    if artifact is not None:
+        attempt("the report's artifact", lambda: write_page(artifact, page))
+    store_for(run).write(join(run, REPORT), page.encode())
 
 
 def attempt(what: str, work: Callable[[], object]) -> bool:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from platen.artifacts.decision import DecisionMetadata
+from platen.artifacts.metadata import ModelMetadata
+from platen.artifacts.monitoring import RETRAIN, MonitoringMetadata
 from platen.components.notify.evidence import Evidence, read_object
-from platen.errors import PlatenError
-from platen.records import Failure
-from platen.telemetry import log
+from platen.core.errors import CorruptError, PlatenError
+from platen.core.outcome import LIVE, Outcome, Witness, cancelled_by, decide, exit_handler_witness, expected_stages
+from platen.core.records import Failure
+from platen.core.telemetry import log
+from platen.jobs.own_pod import run_is_cancelled
 
 Counts = dict[str, int]
 
@@ -38,7 +43,10 @@ class StageSummary(_Part):
 
 
 class FailureSummary(_Part):
-    """Which stage ended the run, and why; the stage is null where no stage left word of it."""
+    """Which stage ended the run, and why; the stage is null where nothing names one.
+
+    Of a cancelled run: the first stage that had not ended, type RunCancelled, exit code 3.
+    """
 
     stage: str | None
     type: str
@@ -101,7 +109,7 @@ class Summary(_Part):
 
     schema_version: Literal[1] = 1
     run: str
-    outcome: Literal["succeeded", "failed"]
+    outcome: Literal["succeeded", "failed", "cancelled"]
     failure: FailureSummary | None
     started: str | None
     finished: str
@@ -122,17 +130,25 @@ class Summary(_Part):
     report: str | None
 
 
-def summarise(evidence: Evidence, truth: Mapping[str, Any], state: str | None, message: str, report: str) -> Summary:
-    """Tell a run from what it left behind.
+def summarise(
+    evidence: Evidence,
+    truth: Mapping[str, Any],
+    state: str | None,
+    message: str,
+    report: str,
+    graph: Sequence[str] = (),
+) -> Summary:
+    """Summarize a run from what it left behind.
 
     Args:
         evidence: What the run left behind.
         truth: What a made-up data set is known to contain; empty for real data.
-        state: How the pipeline says that it ended (SUCCEEDED, FAILED, CANCELLED); None where nobody says.
+        state: How the pipeline says that it ended; None where nobody says.
         message: What the pipeline says of its failure.
         report: Where the report lies.
+        graph: The stages of the graph in order; empty where it is not known.
     """
-    failure = find_failure(evidence, state, message)
+    outcome = find_outcome(evidence, state, graph)
     first = min((record.started for record in evidence.records), default=None)
     last = max((record.started + record.seconds for record in evidence.records), default=0.0)
     parts: dict[str, Callable[[], Any]] = {
@@ -142,8 +158,8 @@ def summarise(evidence: Evidence, truth: Mapping[str, Any], state: str | None, m
         "repaired": lambda: _repaired(evidence),
         "zero": lambda: _part(Zero, evidence.observed("train").get("zero")),
         "train": lambda: _train(evidence),
-        "verdict": lambda: evidence.facts("gate").get("verdict"),
-        "reasons": lambda: evidence.facts("gate").get("reasons"),
+        "verdict": lambda: (found := evidence.metadata("gate", DecisionMetadata)) and found.verdict,
+        "reasons": lambda: (found := evidence.metadata("gate", DecisionMetadata)) and found.reasons,
         "generated": lambda: _generated(evidence),
         "release": lambda: _release(evidence),
         "monitor": lambda: _monitor(evidence),
@@ -151,8 +167,8 @@ def summarise(evidence: Evidence, truth: Mapping[str, Any], state: str | None, m
     }
     return Summary(
         run=whole(evidence.run),
-        outcome="failed" if failure else "succeeded",
-        failure=failure,
+        outcome=outcome.status,
+        failure=_failure(outcome, message),
         started=None if first is None else _time(first),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=0.0 if first is None else round(last - first, 3),
@@ -162,19 +178,36 @@ def summarise(evidence: Evidence, truth: Mapping[str, Any], state: str | None, m
     )
 
 
-def find_failure(evidence: Evidence, state: str | None, message: str) -> FailureSummary | None:
-    """Why the run failed; None where it did not.
+def find_outcome(evidence: Evidence, state: str | None, graph: Sequence[str]) -> Outcome:
+    """Decide how the run ended; where the pipeline's word is unclear, its Workflow says whether it was cancelled."""
+    witness = exit_handler_witness(state)
+    if witness in (Witness.UNFINISHED, Witness.UNCLEAR):
+        cancelled = run_is_cancelled()
+        if cancelled is not None:
+            witness = Witness.CANCELLED if cancelled else Witness.UNCLEAR
+    expected = expected_stages(graph, _live_verdict(evidence), evidence.records)
+    return decide(evidence.records, expected, witness, cancelled_by(evidence.run), state or "")
 
-    The pipeline's word decides whether, the stages' records tell why: a stage that was killed left none.
-    """
-    told = [(record.name, record.error) for record in evidence.records if record.error is not None]
-    if state == "SUCCEEDED" or (state is None and not told):
+
+def _live_verdict(evidence: Evidence) -> str | None:
+    try:
+        live = evidence.metadata(LIVE, MonitoringMetadata)
+    except CorruptError as error:
+        log.warning("summary: %s", error)
         return None
-    if told:
-        stage, error = told[0]
-        return FailureSummary(stage=stage, type=error.type, reason=error.message, exit_code=error.exit_code)
-    reason = "a stage ended without a word: it was killed (out of memory, cancelled) or could not start"
-    return FailureSummary(stage=None, type=state or "FAILED", reason=f"{reason}. {message}".strip(), exit_code=1)
+    return live.verdict if live else None
+
+
+def _failure(outcome: Outcome, message: str) -> FailureSummary | None:
+    if outcome.error is None:
+        return None
+    said = "" if outcome.recorded or not message else f". {message}"
+    return FailureSummary(
+        stage=outcome.stage,
+        type=outcome.type,
+        reason=f"{outcome.error}{said}",
+        exit_code=outcome.error.exit_code,
+    )
 
 
 def load_truth(path: str | None) -> dict[str, Any]:
@@ -225,11 +258,15 @@ def _repaired(evidence: Evidence) -> Counts | None:
 
 
 def _train(evidence: Evidence) -> Train | None:
-    if "train" not in evidence.folders:
+    model = evidence.metadata("train", ModelMetadata)
+    if model is None:
         return None
-    facts = evidence.facts("train")
-    values = {name: facts.get(name) for name in ("steps", "first_loss", "last_loss")}
-    return _part(Train, {**values, "samples_per_second": evidence.observed("train").get("samples_per_second")})
+    return Train(
+        steps=model.steps,
+        samples_per_second=evidence.observed("train").get("samples_per_second"),
+        first_loss=model.first_loss,
+        last_loss=model.last_loss,
+    )
 
 
 def _generated(evidence: Evidence) -> Generated | None:
@@ -248,16 +285,17 @@ def _release(evidence: Evidence) -> Release | None:
 
 
 def _monitor(evidence: Evidence) -> Monitoring | None:
-    facts = evidence.facts("monitor")
-    return _part(Monitoring, {"verdict": facts.get("verdict"), "reasons": facts.get("reasons") or []})
+    said = evidence.metadata("monitor", MonitoringMetadata)
+    return Monitoring(verdict=said.verdict, reasons=said.reasons) if said else None
 
 
 def _retraining(evidence: Evidence) -> Retraining | None:
-    facts = evidence.facts("monitor_live")
-    verdict = facts.get("verdict")
+    said = evidence.metadata(LIVE, MonitoringMetadata)
+    if said is None:
+        return None
     done = [record for record in evidence.records if record.name == "train" and record.status == "done"]
-    trained = not done[0].cached if done and verdict == "retrain" else None
-    return _part(Retraining, {"verdict": verdict, "reasons": facts.get("reasons") or [], "trained": trained})
+    trained = not done[0].cached if done and said.verdict == RETRAIN else None
+    return Retraining(verdict=said.verdict, reasons=said.reasons, trained=trained)
 
 
 def _optional(name: str, work: Callable[[], Any]) -> Any:

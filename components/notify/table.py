@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from platen.components.notify.summary import StageSummary, Summary
-from platen.telemetry import log, on_cluster
+from platen.core.telemetry import log, on_cluster
 
 NOTHING_NEW = "nothing new was trained, as data and settings are those of a training that is there already"
 
@@ -34,6 +34,8 @@ def lines_of(summary: Summary) -> list[str]:
 def outcome_line(summary: Summary) -> str:
     """How the run ended, in one sentence."""
     if summary.failure is not None:
+        if summary.outcome == "cancelled":
+            return summary.failure.reason.replace("the run", "The run", 1)
         stage = f" in {summary.failure.stage}" if summary.failure.stage else ""
         return f"The run failed{stage}: {summary.failure.reason}"
     told = {"promote": "the model was promoted", "reject": "the model was rejected"}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from platen.components.notify.settings import NotifySettings
 from platen.components.notify.summary import Summary
-from platen.errors import InputError
-from platen.manifest import canonical
-from platen.telemetry import log
+from platen.core.errors import InputError
+from platen.core.manifest import canonical
+from platen.core.telemetry import log
 
 if TYPE_CHECKING:
     import httpx

@@ -13,7 +13,7 @@ from platen.components.plan.prices import Gpu, Offer, PriceTable, chosen_offers
 from platen.components.plan.profile import ModelFacts
 from platen.components.plan.settings import PlanSettings
 from platen.components.plan.speed import Step, step
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 GIB = 2**30
 HOST_SHARE = 0.8  # of a node's memory that offloading may take: the rest is for the processes and the page cache

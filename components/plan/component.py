@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("plan"), install_kfp_package=False)
@@ -24,8 +24,8 @@ def plan(
         base: The model that training starts from.
         plan: The plan, a table of it, and settings for train; empty where none is asked for.
     """
-    from platen.component import execute
     from platen.components.plan.settings import of_run
     from platen.components.plan.stage import STAGE
+    from platen.core.component import execute
 
     execute(STAGE, of_run(settings), workspace, run, {"encoded": encoded, "base": base}, plan)

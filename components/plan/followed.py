@@ -19,10 +19,10 @@ LIBRARIES = ("torch", "diffusers")  # they say what a configuration stands for, 
 
 
 def followed_profile(config: Mapping[str, Any], side: int, tokens: int, precision: str) -> ModelFacts | None:
-    """The profile of a published model's UNet; None for another one, and where other libraries are installed.
+    """The profile of a published model's network; None for another one, and where other libraries are installed.
 
     Args:
-        config: Of the UNet, as published; what it leaves out is as diffusers has it.
+        config: Of the network, as published; what it leaves out is as diffusers has it.
         side: Height and width of the latents.
         tokens: Length of the captions.
         precision: fp32, bf16 or fp16.

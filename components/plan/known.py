@@ -14,10 +14,10 @@ from pydantic import Field
 
 from platen.components.plan.followed import followed_profile, versions
 from platen.components.plan.profile import ModelFacts, profile
-from platen.manifest import Json, canonical
-from platen.settings import Settings
-from platen.stage import Inputs, Outcome, Place, Stage, run_stage
-from platen.storage import write_file
+from platen.core.manifest import Json, canonical
+from platen.core.settings import Settings
+from platen.core.stage import Inputs, Outcome, Place, Stage, run_stage
+from platen.core.storage import write_file
 
 PROFILE = "profile.json"
 
@@ -25,7 +25,7 @@ PROFILE = "profile.json"
 class ProfileSettings(Settings):
     """What a profile is of."""
 
-    config: dict[str, Any] = Field(description="of the UNet")
+    config: dict[str, Any] = Field(description="of the denoising network")
     side: int = Field(description="height and width of the latents")
     tokens: int = Field(description="length of the captions")
     precision: str = Field(description="fp32, bf16 or fp16")

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from platen.errors import InputError
-from platen.settings import Settings, build, load_file, mapping
+from platen.core.errors import InputError
+from platen.core.settings import Settings, build, load_file, mapping
 
 OWN = "onprem/"
 DEFAULT = Path(__file__).with_name("prices.yaml")

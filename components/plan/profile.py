@@ -1,22 +1,23 @@
-"""What a UNet's configuration alone says: parameters, arithmetic and activations of a step, on the meta device."""
+"""Derive parameters, arithmetic and activations of a step from a network's configuration alone, on the meta device."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platen.errors import InputError
+from platen.core.errors import InputError
+from platen.families.base import Conditions
+from platen.families.registry import families, family_of_network
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
     from platen.components.plan.live_bytes import Run
 
-BLOCKS = ("ResnetBlock2D", "Transformer2DModel")  # what training has ZeRO-3 gather at once
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
@@ -76,98 +77,100 @@ class ModelFacts:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The configuration of a UNet.
+    """Read the configuration of a network.
 
     Args:
-        path: A config.json, or a diffusers folder with unet/config.json.
+        path: A config.json, or a diffusers folder.
 
     Raises:
-        InputError: There is none, or it is another kind of model's.
+        InputError: There is none, or it is of no family's network.
     """
-    file = path / "unet" / "config.json" if path.is_dir() else path
+    file = network_file(path)
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{file}: not a UNet's configuration: {error}") from None
-    found = config.get("_class_name") if isinstance(config, dict) else None
-    if found != "UNet2DConditionModel":
-        raise InputError(f"{file}: describes {found}. Accepted: a diffusers config.json of a UNet2DConditionModel")
+        raise InputError(f"{file}: not a network's configuration: {error}") from None
+    family_of_network(config, file)
     return dict(config)
+
+
+def network_file(path: Path) -> Path:
+    """Find the network's config.json: the file itself, or a diffusers folder's."""
+    if not path.is_dir():
+        return path
+    files = {family.network: path / family.network / "config.json" for family in families()}
+    return next((file for file in files.values() if file.is_file()), next(iter(files.values())))
 
 
 def profile(config: dict[str, Any], side: int, tokens: int, precision: str) -> ModelFacts:
     """Build a model without weights and follow one step of it, with and without checkpointing.
 
     Args:
-        config: Of the UNet.
+        config: Of the network.
         side: Height and width of the latents.
         tokens: Length of the captions.
         precision: fp32, bf16 or fp16.
 
     Raises:
-        InputError: The UNet wants other inputs than latents, timestep and text, or latents of another size.
+        InputError: The network is of no known family, or wants latents of another size.
     """
     import torch
-    from diffusers import UNet2DConditionModel
 
+    from platen.components.plan.live_bytes import MARK
     from platen.components.plan.shapes import Shapes
 
+    family = family_of_network(config, Path("config.json"))
+    family.check_size(config, (side, side))
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(config)
-    torch.nn.Module.to(unet, dtype)  # diffusers' own method warns of weights that are not loaded here
-    _check(unet, side)
+        denoiser = family.build_network(config)
+        one = family.example(denoiser, 1, (side, side), tokens)
+        step = family.example(denoiser, MARK, (side, side), tokens)
+    torch.nn.Module.to(denoiser.network, dtype)  # diffusers' own method warns of weights that are not loaded here
     shapes = Shapes()
-    plain = _step(unet, side, tokens, shapes)
-    unet.enable_gradient_checkpointing()
-    width = unet.config.cross_attention_dim
+    plain = _step(denoiser, step, shapes)
+    denoiser.network.enable_gradient_checkpointing()
     return ModelFacts(
-        parameters=sum(parameter.numel() for parameter in unet.parameters()),
-        largest_block=_largest_block(unet),
+        parameters=sum(parameter.numel() for parameter in denoiser.parameters()),
+        largest_block=_largest_block(denoiser, family.leaf_modules),
         latent_side=side,
-        sample_bytes=BYTES["fp32"] * (unet.config.in_channels * side**2 + tokens * width),
+        sample_bytes=BYTES["fp32"] * (one[0].numel() + sum(tensor.numel() for tensor in one[2].values())),
         plain=plain,
-        checkpointed=_step(unet, side, tokens, shapes),
+        checkpointed=_step(denoiser, step, shapes),
     )
 
 
-def _check(unet: Any, side: int) -> None:
-    if not isinstance(unet.config.cross_attention_dim, int):
-        raise InputError(f"cross_attention_dim {unet.config.cross_attention_dim}: accepted: one number for all blocks")
-    if unet.config.addition_embed_type not in (None, "text"):
-        raise InputError(f"addition_embed_type {unet.config.addition_embed_type!r}: accepted: null or text")
-    shrinks = 2 ** (len(unet.config.block_out_channels) - 1)
-    if side % shrinks:
-        raise InputError(
-            f"latents of {side} x {side}: accepted: multiples of {shrinks}, which this UNet halves down to 1"
-        )
-
-
-def _largest_block(unet: nn.Module) -> int:
-    blocks = [module for module in unet.modules() if type(module).__name__ in BLOCKS]
-    single = [parameter.numel() for parameter in unet.parameters()]
+def _largest_block(denoiser: nn.Module, leaf_modules: Sequence[str]) -> int:
+    blocks = [module for module in denoiser.modules() if type(module).__name__ in leaf_modules]
+    single = [parameter.numel() for parameter in denoiser.parameters()]
     return max([*single, *(sum(parameter.numel() for parameter in block.parameters()) for block in blocks)])
 
 
-def _step(unet: Any, side: int, tokens: int, run: Run) -> Activations:
-    """A forward and backward pass of a batch that costs nothing, as nothing is computed."""
+def _step(denoiser: Any, example: tuple[Tensor, Tensor, Conditions], run: Run) -> Activations:
+    """Follow a forward and backward pass; it costs nothing, as nothing is computed."""
     import torch
 
     from platen.components.plan.attention import Counted
     from platen.components.plan.live_bytes import MARK, LiveBytes
 
-    hooks = [parameter.register_post_accumulate_grad_hook(_drop_gradient) for parameter in unet.parameters()]
-    unet.train()
-    dtype = next(unet.parameters()).dtype
-    with LiveBytes(unet.parameters(), MARK, run) as live, Counted() as counted:
-        latents = torch.empty(MARK, unet.config.in_channels, side, side, dtype=dtype, device="meta")
-        text = torch.empty(MARK, tokens, unet.config.cross_attention_dim, dtype=dtype, device="meta")
-        prediction = unet(latents, torch.empty(MARK, device="meta"), text, return_dict=False)[0]
-        target = torch.empty(MARK, unet.config.out_channels, side, side, device="meta")
+    hooks = [parameter.register_post_accumulate_grad_hook(_drop_gradient) for parameter in denoiser.parameters()]
+    denoiser.train()
+    dtype = next(denoiser.parameters()).dtype
+    noisy, timesteps, conditions = example
+    with LiveBytes(denoiser.parameters(), MARK, run) as live, Counted() as counted:
+        latents = torch.empty_like(noisy, dtype=dtype)
+        given = {name: torch.empty_like(value, dtype=_in_precision(value, dtype)) for name, value in conditions.items()}
+        prediction = denoiser(latents, torch.empty_like(timesteps), given)
+        target = torch.empty_like(noisy)  # held to the end, as train holds it
         torch.nn.functional.mse_loss(prediction.float(), target).backward()
     for hook in hooks:
         hook.remove()
     return Activations(tuple(live.peaks), counted.flops // MARK)
+
+
+def _in_precision(tensor: Tensor, dtype: torch.dtype) -> torch.dtype:
+    """Numbers are computed with in the model's precision; masks and ids stay what they are."""
+    return dtype if tensor.is_floating_point() else tensor.dtype
 
 
 def _drop_gradient(parameter: torch.Tensor) -> None:

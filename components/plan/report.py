@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from platen.artifacts.plan import PlannedHardware, PlannedTraining
 from platen.components.plan.choice import GIB, Candidate, Choice
 from platen.components.plan.memory import MASTER, ON_HOST, Layout
-from platen.components.plan.prices import Gpu, PriceTable
+from platen.components.plan.prices import PriceTable
 from platen.components.plan.profile import ModelFacts
 from platen.components.plan.settings import PlanSettings
 
@@ -23,7 +24,9 @@ THREADS = 8  # a rank, where the host updates what is offloaded
 COLUMNS = ("", "place", "instance", "nodes", "spot", "ZeRO", "micro x rounds", "checkpt.", "GiB", "MFU", "hours", "USD")
 
 
-def plan_json(choice: Choice, model: ModelFacts, table: PriceTable, settings: PlanSettings) -> dict[str, Any]:
+def plan_json(
+    choice: Choice, model: ModelFacts, table: PriceTable, settings: PlanSettings, training: PlannedTraining
+) -> dict[str, Any]:
     """Everything that is known of a plan."""
     return {
         "schema_version": 1,
@@ -35,36 +38,34 @@ def plan_json(choice: Choice, model: ModelFacts, table: PriceTable, settings: Pl
         "looked_at": choice.looked_at,
         "prices": {"oldest": table.oldest.isoformat(), "source": choice.best.offer.source.model_dump(mode="json")},
         "error_band": BANDS,
-        "train": train_section(choice.best, table.gpus[choice.best.offer.gpu], model, settings),
+        "train": training.section(),
     }
 
 
-def train_section(best: Candidate, gpu: Gpu, model: ModelFacts, settings: PlanSettings) -> dict[str, Any]:
+def planned_training(choice: Choice, model: ModelFacts, table: PriceTable, settings: PlanSettings) -> PlannedTraining:
     """The fields of `train` that a plan decides, and for which hardware; a job only where one machine is not enough."""
-    section: dict[str, Any] = {
-        "steps": settings.steps,
-        "global_batch": settings.global_batch,
-        "precision": settings.precision,
-        "micro_batch": best.layout.micro_batch,
-        "ranks": best.layout.ranks,
-        "gradient_checkpointing": best.layout.checkpointing,
-        "zero": zero_section(best.layout),
-        "planned_for": {
-            "gpu": best.offer.gpu,
-            "memory_gib": gpu.memory_gib,
-            "gpus_per_node": best.offer.gpus,
-            "nodes": best.nodes,
-            "host_gib": host_gib(best, model),
-        },
-        "measure": {"usd_per_gpu_hour": best.offer.rate(spot=best.spot)},
-    }
-    if best.layout.offload != "none":
-        section["threads"] = THREADS
-    if best.nodes > 1:
-        memory = f"{section['planned_for']['host_gib']}Gi"
-        job = {"nodes": best.nodes, "processes_per_node": best.offer.gpus, "gpu": "nvidia.com/gpu", "memory": memory}
-        section["job"] = job
-    return section
+    best = choice.best
+    memory = host_gib(best, model)
+    job = {"nodes": best.nodes, "processes_per_node": best.offer.gpus, "gpu": "nvidia.com/gpu", "memory": f"{memory}Gi"}
+    return PlannedTraining(
+        steps=settings.steps,
+        global_batch=settings.global_batch,
+        precision=settings.precision,
+        micro_batch=best.layout.micro_batch,
+        ranks=best.layout.ranks,
+        gradient_checkpointing=best.layout.checkpointing,
+        zero=zero_section(best.layout),
+        planned_for=PlannedHardware(
+            gpu=best.offer.gpu,
+            memory_gib=table.gpus[best.offer.gpu].memory_gib,
+            gpus_per_node=best.offer.gpus,
+            nodes=best.nodes,
+            host_gib=memory,
+        ),
+        measure={"usd_per_gpu_hour": best.offer.rate(spot=best.spot)},
+        threads=None if best.layout.offload == "none" else THREADS,
+        job=job if best.nodes > 1 else None,
+    )
 
 
 def host_gib(best: Candidate, model: ModelFacts) -> int:

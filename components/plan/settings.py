@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, model_validator
 
-from platen.settings import Settings, mapping
+from platen.core.settings import Settings, mapping
 
 Stage = Literal[0, 1, 2, 3]
 Offload = Literal["none", "optimizer", "all"]
@@ -23,13 +23,15 @@ class PlanSettings(Settings):
         description="in a pipeline: plan before train, which takes the plan as its settings; the command always plans",
     )
     model: Path | None = Field(
-        None, description="config.json of a UNet, or a diffusers folder; null: that of the input `base`"
+        None, description="config.json of a denoising network, or a diffusers folder; null: that of the input `base`"
     )
     resolution: int | None = Field(
         None, ge=8, description="height and width of pictures in pixels; null: what `base` or `encoded` says"
     )
     pixels_per_latent: int = Field(8, ge=1, description="pixels along a latent, where there is no vae/config.json")
-    caption_tokens: int = Field(77, ge=1, description="length of captions, where there is no text_encoder/config.json")
+    caption_tokens: int | None = Field(
+        None, ge=1, description="length of captions in tokens; null: what the model's text encoder reads"
+    )
     samples: int | None = Field(None, ge=1, description="training samples; null: what the input `encoded` says")
     steps: int = Field(10_000, ge=1, description="optimizer steps, 1 or more; not set: train.steps")
     global_batch: int = Field(64, ge=1, description="samples a step, over all ranks; not set: train.global_batch")

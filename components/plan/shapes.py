@@ -1,4 +1,4 @@
-"""Operations on the meta device, each asked once for its result's shape: a UNet repeats its blocks.
+"""Operations on the meta device, each asked once for its result's shape: a network repeats its blocks.
 
 PyTorch works most of them out in Python, with several smaller ones; that is most of the time of following a model.
 """

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
+from platen.artifacts.dataset import Split
+from platen.artifacts.metadata import EncodedMetadata, ModelMetadata
 from platen.components.plan.choice import choose
 from platen.components.plan.known import ProfileSettings, known_profile
 from platen.components.plan.prices import DEFAULT, read_prices
 from platen.components.plan.profile import read_config
-from platen.components.plan.report import plan_json, table_text
+from platen.components.plan.report import plan_json, planned_training, table_text
 from platen.components.plan.settings import PlanSettings
-from platen.errors import InputError, SettingsError
-from platen.manifest import Json, canonical, sha256, sha256_of
-from platen.stage import Inputs, Outcome, Place, Stage
-from platen.storage import write_file
-from platen.telemetry import log
+from platen.core.errors import InputError, SettingsError
+from platen.core.manifest import Json, canonical, sha256, sha256_of
+from platen.core.stage import Inputs, Outcome, Place, Stage
+from platen.core.storage import write_file
+from platen.core.telemetry import log
+from platen.families.registry import family_of_network
 
-PLAN, TABLE, TRAIN = "plan.json", "plan.txt", "train.yaml"
+PLAN, TABLE = "plan.json", "plan.txt"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be trained: a UNet's configuration, the side of its latents, tokens of a caption, samples."""
+    """Describe what to train: a network's configuration, the side of its latents, tokens of a caption, samples."""
 
     config: dict[str, Any]
     side: int
@@ -49,10 +48,11 @@ def plan(settings: PlanSettings, inputs: Inputs, place: Place) -> Outcome:
     )
     model = known_profile(wanted, place.workspace)
     choice = choose(model, table, subject.samples, settings)
-    written = plan_json(choice, model, table, settings)
+    training = planned_training(choice, model, table, settings)
+    written = plan_json(choice, model, table, settings, training)
     write_file(place.out / PLAN, canonical(written, indent=1))
     write_file(place.out / TABLE, table_text(choice, table).encode() + b"\n")
-    write_file(place.out / TRAIN, yaml.safe_dump({"train": written["train"]}, sort_keys=False).encode())
+    write_file(place.out / training.FILE, training.encode())
     log.info("plan: %d ways looked at, %.1f hours, %.2f USD", choice.looked_at, choice.best.hours, choice.best.usd)
     return Outcome(
         counts={"looked_at": choice.looked_at, "parameters": model.parameters},
@@ -72,20 +72,22 @@ def read_subject(settings: PlanSettings, inputs: Inputs) -> Subject:
     """From the settings, and from the inputs what they leave open. Raises SettingsError where neither says it."""
     folder = settings.model or (inputs["base"].part("*/config.json") if "base" in inputs else None)
     if folder is None:
-        raise SettingsError("plan.model", "not set", "a UNet's config.json, a diffusers folder, or --input base=URI")
-    resolution = settings.resolution or _fact(inputs, "resolution")
+        raise SettingsError("plan.model", "not set", "a network's config.json, a diffusers folder, or --input base=URI")
+    resolution = settings.resolution or _resolution(inputs)
     if resolution is None:
         raise SettingsError("plan.resolution", "not set", "pixels; or --input base=URI or encoded=URI, which say it")
-    pixels = _pixels_per_latent(folder) or settings.pixels_per_latent
+    config = read_config(folder)
+    family = family_of_network(config, folder)
+    pixels = family.latent_scale(folder) if (folder / "vae").is_dir() else settings.pixels_per_latent
     if resolution % pixels:
         raise SettingsError("plan.resolution", f"{resolution}", f"a multiple of the {pixels} pixels of a latent")
-    tokens = _read(folder, "text_encoder").get("max_position_embeddings", settings.caption_tokens)
-    return Subject(read_config(folder), resolution // pixels, tokens, settings.samples or _samples(inputs))
+    tokens = settings.caption_tokens or family.caption_tokens(folder)
+    return Subject(config, resolution // pixels, tokens, settings.samples or _samples(inputs))
 
 
 def check_captions(inputs: Inputs) -> None:
     """Raise SettingsError where the text encoder is to be trained too: it is not forecast."""
-    if "encoded" in inputs and inputs["encoded"].manifest.facts.get("text") == "tokens":
+    if "encoded" in inputs and EncodedMetadata.of(inputs["encoded"]).text == "tokens":
         problem = f"tokens, as {inputs['encoded'].uri} has: the text encoder is trained too, which is not planned for"
         raise SettingsError("encode.text", problem, "embeddings; or plan.use: false")
 
@@ -106,33 +108,21 @@ def check_batch(settings: PlanSettings, samples: int | None) -> None:
         raise SettingsError("plan.gpus", f"{settings.gpus}, with {samples} samples", f"at most {samples}")
 
 
-def _fact(inputs: Inputs, name: str) -> int | None:
-    for folder in inputs.values():
-        if name in folder.manifest.facts:
-            return int(folder.manifest.facts[name])
-    return None
+def _resolution(inputs: Inputs) -> int | None:
+    if "base" in inputs:
+        return ModelMetadata.of(inputs["base"]).resolution
+    return EncodedMetadata.of(inputs["encoded"]).resolution if "encoded" in inputs else None
 
 
 def _samples(inputs: Inputs) -> int | None:
     """Those of the training split of `encoded`."""
     if "encoded" not in inputs:
         return None
-    manifest = inputs["encoded"].manifest
-    splits: dict[str, int] = manifest.facts.get("splits", {})
-    found = splits.get("train", 0)
+    found = EncodedMetadata.of(inputs["encoded"]).splits.get(Split.TRAIN, 0)
     if not found:
-        raise InputError(f"{inputs['encoded'].uri}: no sample in the split 'train'; see merge.split in the settings")
+        uri = inputs["encoded"].uri
+        raise InputError(f"{uri}: no sample in the split '{Split.TRAIN}'; see merge.split in the settings")
     return found
-
-
-def _read(folder: Path, part: str) -> dict[str, Any]:
-    path = folder / part / "config.json"
-    return dict(json.loads(path.read_bytes())) if path.is_file() else {}
-
-
-def _pixels_per_latent(folder: Path) -> int | None:
-    channels = _read(folder, "vae").get("block_out_channels")
-    return 2 ** (len(channels) - 1) if channels else None
 
 
 STAGE = Stage(

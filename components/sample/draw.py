@@ -17,16 +17,16 @@ from platen.components.sample.settings import DUPLICATES, EACH, REPAIRS, SampleS
 from platen.components.sample.truth import TRUTH, UNFINISHED, Truth, content_digest, drawn, read_truth, write_truth
 from platen.components.sample.web import FAULTS, LINK_LOCAL
 from platen.components.sample.world import COMBINATIONS, Gallery, Scene, describe
-from platen.errors import InputError
-from platen.manifest import canonical
-from platen.storage import saving, write_file
-from platen.telemetry import log, progress
+from platen.core.errors import InputError
+from platen.core.manifest import canonical
+from platen.core.storage import saving, write_file
+from platen.core.telemetry import log, progress
 
 if TYPE_CHECKING:
     from PIL import Image
 
 PARTS = ("pictures", "web", "urls.csv", "prompts.jsonl", TRUTH)
-FAULTY = len(faults.BAD_PICTURES) + len(captions.BAD_CAPTIONS) + len(FAULTS) + EACH * len(DUPLICATES)
+FAULTY = len(faults.BAD_PICTURES) + len(captions.BAD_CAPTIONS) + EACH * len(DUPLICATES)
 LICENCES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0")
 ON_WEB = 6  # every sixth sample is only reachable over HTTP
 REFUSED = (LINK_LOCAL, "http://127.0.0.1:{port}/pictures/0.png", "file:///etc/passwd", "http://10.0.0.7/0.png")
@@ -48,14 +48,16 @@ def draw(settings: SampleSettings, folder: Path) -> Truth:
         log.info("%s: this sample is drawn already", folder)
         return found
     with saving(str(folder)):
-        _clear(folder)
+        _clear(folder, settings)
         desk = _Desk(settings, folder)
-        with progress("drawing the sample", settings.pictures + FAULTY * settings.faults, "samples") as desk.advance:
+        faulty = FAULTY + len(FAULTS) * settings.web
+        with progress("drawing the sample", settings.pictures + faulty * settings.faults, "samples") as desk.advance:
             originals = _draw_clean(desk)
             _draw_duplicates(desk, originals)
             _draw_bad_pictures(desk)
             _draw_bad_captions(desk)
-            _name_bad_addresses(desk)
+            if settings.web:
+                _name_bad_addresses(desk)
         desk.finish()
         truth = _truth(desk)
         write_truth(folder, truth)
@@ -84,10 +86,10 @@ class _Desk:
         return scene, picture, describe(self.random, scene)
 
     def add(self, data: bytes, suffix: str, caption: str | None, *, on_web: bool = False) -> None:
-        """Put a picture and its caption into the folder, or onto the web."""
+        """Put a picture and its caption into the folder, or onto the web where the sample has one."""
         name = f"{self._count:05d}.{suffix}"
         self._count += 1
-        if on_web:
+        if on_web and self.settings.web:
             (self.folder / "web" / "pictures" / name).write_bytes(data)
             self.add_url(f"/pictures/{name}", caption)
             return
@@ -107,11 +109,13 @@ class _Desk:
 
     def finish(self) -> None:
         """Write the tables."""
+        write_file(self.folder / "pictures" / "metadata.jsonl", _lines(self._licences))
+        write_file(self.folder / "prompts.jsonl", _lines(prompts()))
+        if not self.settings.web:
+            return
         table = io.StringIO(newline="")
         csv.writer(table, lineterminator="\n").writerows([("url", "caption", "licence"), *self._urls])
         write_file(self.folder / "urls.csv", table.getvalue().encode())
-        write_file(self.folder / "pictures" / "metadata.jsonl", _lines(self._licences))
-        write_file(self.folder / "prompts.jsonl", _lines(prompts()))
         write_file(self.folder / "web" / "robots.txt", b"User-agent: *\nDisallow: /private/\n")
 
     def _licence(self) -> str:
@@ -205,7 +209,7 @@ def _truth(desk: _Desk) -> Truth:
     )
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: Path, settings: SampleSettings) -> None:
     """Empty a folder of what an earlier sample left, and of nothing else."""
     ours = (folder / UNFINISHED).exists() or read_truth(folder) is not None
     if folder.exists() and not folder.is_dir():
@@ -218,7 +222,8 @@ def _clear(folder: Path) -> None:
         path = folder / part
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     (folder / "pictures").mkdir()
-    (folder / "web" / "pictures").mkdir(parents=True)
+    if settings.web:
+        (folder / "web" / "pictures").mkdir(parents=True)
 
 
 def _lines(rows: list[dict[str, str]] | list[dict[str, str | int]]) -> bytes:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platen.artifacts.images import INDEX, read_index
 from platen.components.sample.world import BACKGROUNDS, COLOURS, SHAPES
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,18 +78,23 @@ def judge_folder(folder: Path, group: str | None = "grid") -> Shares:
     """How often the pictures of a folder show what they were asked for.
 
     Args:
-        folder: With `index.jsonl`, rows {"file", "prompt", "group"}; files lie relative to the folder.
+        folder: Of generated images; see `platen.artifacts.images`.
         group: Rows to judge; None for all.
 
     Raises:
         InputError: There is no index, or it has no such row.
+        CorruptError: The index is broken.
     """
     from PIL import Image
 
+    rows = read_index(folder)
+    chosen = [row for row in rows if group is None or row.group == group]
+    if not chosen:
+        raise InputError(f"{folder / INDEX}: no picture of group {group!r} among {len(rows)}")
     pairs = []
-    for row in _read_index(folder, group):
-        with Image.open(folder / row["file"]) as picture:
-            pairs.append((wanted(row["prompt"]), judge(picture)))
+    for row in chosen:
+        with Image.open(folder / row.file) as picture:
+            pairs.append((wanted(row.prompt), judge(picture)))
     return shares(pairs)
 
 
@@ -105,18 +110,6 @@ def shares(pairs: Iterable[tuple[Seen, Seen]]) -> Shares:
         right["everything"] += all(hits.values())
     names = ("right", "everything", "colour", "shape", "background")
     return Shares(asked["right"], *(right[name] / asked[name] if asked[name] else 0.0 for name in names))
-
-
-def _read_index(folder: Path, group: str | None) -> list[dict[str, str]]:
-    path = folder / "index.jsonl"
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not an index of pictures ({error}); `platen generate` writes one") from None
-    chosen = [row for row in rows if group is None or row.get("group") == group]
-    if not chosen:
-        raise InputError(f"{path}: no picture of group {group!r} among {len(rows)}")
-    return chosen
 
 
 def _border_colour(pixels: np.ndarray) -> np.ndarray:

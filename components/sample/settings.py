@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 REPAIRS = ("html", "email", "phone", "url", "control_characters", "exif_rotation")
 DUPLICATES = ("exact_duplicate", "near_duplicate")
@@ -20,6 +20,11 @@ class SampleSettings(Settings):
     )
     faults: int = Field(
         6, ge=1, le=20, description="Samples with each planted fault (duplicates: twice as many); from 1 to 20"
+    )
+    web: bool = Field(
+        True,
+        description="Whether a sixth of the pictures, and addresses with faults, can only be fetched over HTTP; "
+        "false where nothing serves them, as on a cluster",
     )
     host: str = Field("localhost", min_length=1, description="Host that urls.csv names: where the local server listens")
     port: int = Field(8765, ge=1, le=65535, description="Port of the local web server; a number from 1 to 65535")

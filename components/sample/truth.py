@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from platen.components.sample.settings import SampleSettings
-from platen.manifest import Json, canonical, list_files, sha256
-from platen.storage import write_file
+from platen.core.manifest import Json, canonical, list_files, sha256
+from platen.core.storage import write_file
 
 TRUTH = "truth.json"
 UNFINISHED = ".drawing"  # stands in the folder while it is being drawn

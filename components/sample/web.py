@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from platen.errors import InputError, UserError
+from platen.core.errors import InputError, UserError
 
 # The faulty paths by the reason that fetching them must fail for; {n} is a number.
 FAULTS = {

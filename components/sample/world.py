@@ -161,7 +161,7 @@ class Gallery:
 
 
 def _no_room(shows: Combination, drawn: int) -> Exception:
-    from platen.errors import SettingsError
+    from platen.core.errors import SettingsError
 
     what = f"no {drawn + 1}th {shows.colour} {shows.shape} that differs clearly from the others"
     return SettingsError("sample.pictures", what, "a smaller number of pictures")

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from platen.components.serve.metrics import Metrics
-from platen.errors import PlatenError, PlatformError, ProcessError
-from platen.telemetry import log
+from platen.core.errors import PlatenError, PlatformError, ProcessError
+from platen.core.telemetry import log
 
 FAILURES = 3  # pictures in a row that may fail before the sampler is tried out
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from platen.components.serve.settings import ServeSettings
-from platen.errors import PlatenError
-from platen.settings import build, load_file, mapping
-from platen.telemetry import log, set_up_logging
+from platen.core.errors import PlatenError
+from platen.core.settings import build, load_file, mapping
+from platen.core.telemetry import log, set_up_logging
 
 app = typer.Typer(add_completion=False)
 

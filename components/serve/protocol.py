@@ -15,10 +15,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from platen.errors import PlatenError
-from platen.settings import accepted_by, nearest
+from platen.core.errors import PlatenError
+from platen.core.settings import accepted_by, nearest
 
 MAX_SEED = 2**53 - 1  # the largest that a JavaScript client can hold
+SIDES = 2  # the longest side of a request by the model's own
+SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -55,7 +57,7 @@ class ImageRequest(BaseModel):
     prompt: str = Field(description="a text that is not blank, without control characters")
     model: str | None = Field(None, description="the name in /v1/models")
     n: int | None = Field(None, ge=1, description="a number of pictures from 1 to the server's limit")
-    size: str | None = Field(None, description='"auto", or a size in /v1/models')
+    size: str | None = Field(None, description='"auto", or WIDTHxHEIGHT in pixels as /v1/models allows')
     seed: int | None = Field(None, ge=0, le=MAX_SEED, description=f"a whole number from 0 to {MAX_SEED}")
     steps: int | None = Field(None, ge=1, description="a number of denoising steps from 1 to the server's limit")
     guidance_scale: float | None = Field(None, ge=0, le=50, description="a number from 0 to 50")
@@ -83,13 +85,15 @@ class Limits:
     """What a request may ask of this server and the model it has.
 
     Attributes:
-        sizes: (width, height) in pixels that the model makes; the first is its own.
+        size: Width and height in pixels that the model was trained on, and makes unless a request says otherwise.
+        size_multiple: What width and height must be divisible by.
         max_tokens: Longest prompt that the model's text encoder reads.
         count_tokens: How many tokens a prompt is.
     """
 
     name: str
-    sizes: tuple[tuple[int, int], ...]
+    size: tuple[int, int]
+    size_multiple: int
     max_n: int
     steps: int
     max_steps: int
@@ -98,10 +102,30 @@ class Limits:
     max_tokens: int
     count_tokens: Callable[[str], int]
 
+    @property
+    def max_side(self) -> int:
+        """The longest side of an image in pixels: twice the model's own, beyond which it was never trained."""
+        return SIDES * max(self.size)
+
+    @property
+    def max_pixels(self) -> int:
+        """The largest area of an image: the model's own, so that no size takes more memory or time than that."""
+        return self.size[0] * self.size[1]
+
+    def allows(self, width: int, height: int) -> bool:
+        """Return whether an image may have this size, in pixels."""
+        if (width, height) == self.size:
+            return True
+        sides_fit = all(0 < side <= self.max_side and side % self.size_multiple == 0 for side in (width, height))
+        return sides_fit and width * height <= self.max_pixels
+
     def card(self) -> dict[str, Any]:
         """What a client may want to know beforehand."""
         return {
-            "sizes": [f"{width}x{height}" for width, height in self.sizes],
+            "sizes": ["{}x{}".format(*self.size)],
+            "size_multiple": self.size_multiple,
+            "max_side": self.max_side,
+            "max_pixels": self.max_pixels,
             "max_n": self.max_n,
             "steps": self.steps,
             "max_steps": self.max_steps,
@@ -235,13 +259,18 @@ def _within(field: str, value: int | None, most: int, default: int) -> int:
 
 
 def _size(size: str | None, limits: Limits) -> tuple[int, int]:
-    known = {f"{width}x{height}": (width, height) for width, height in limits.sizes}
     if size is None or size == "auto":
-        return limits.sizes[0]
-    if size not in known:
-        message = f"size is {size[:100]!r}. Accepted: auto, {', '.join(known)}."
+        return limits.size
+    match = SIZE.fullmatch(size)
+    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not limits.allows(width, height):
+        own = "{}x{}".format(*limits.size)
+        message = (
+            f"size is {size[:100]!r}. Accepted: auto, {own}, or WIDTHxHEIGHT, both multiples of {limits.size_multiple} "
+            f"up to {limits.max_side}, of {limits.max_pixels} pixels at most."
+        )
         raise RefusalError(400, message, param="size", code="invalid_value")
-    return known[size]
+    return width, height
 
 
 def _seed(seed: int | None, n: int) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from platen import releases
-from platen.errors import CorruptError, InputError
-from platen.stage import Folder, open_folder
+from platen.artifacts import releases
+from platen.core.errors import CorruptError, InputError
+from platen.core.stage import Folder, open_folder
 
 MODEL, DIGEST, WORKSPACE = "PLATEN_MODEL", "PLATEN_MODEL_DIGEST", "PLATEN_WORKSPACE"  # the environment of a pod
 

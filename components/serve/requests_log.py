@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from platen.errors import PlatenError, StorageError
-from platen.manifest import sha256
-from platen.storage import is_local, join, scratch, store_for
-from platen.telemetry import log
+from platen.core.errors import PlatenError, StorageError
+from platen.core.manifest import sha256
+from platen.core.storage import is_local, join, scratch, store_for
+from platen.core.telemetry import log
 
 
 class Log(Protocol):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from platen import releases
+from platen.artifacts import releases
 from platen.components.serve.app import create_app
 from platen.components.serve.engine import Engine
 from platen.components.serve.metrics import Metrics
@@ -23,10 +23,10 @@ from platen.components.serve.released import find_model
 from platen.components.serve.requests_log import Log, RequestsLog, open_log
 from platen.components.serve.service import Service
 from platen.components.serve.settings import ServeSettings
-from platen.errors import InputError
-from platen.lineage import workspace_of
-from platen.stage import Folder
-from platen.telemetry import log
+from platen.core.errors import InputError
+from platen.core.lineage import workspace_of
+from platen.core.stage import Folder
+from platen.core.telemetry import log
 
 if TYPE_CHECKING:
     from platen.components.serve.sampler import DiffusionSampler
@@ -109,16 +109,18 @@ def build(settings: ServeSettings, folder: Folder | None) -> Service:
 
 def limits_of(settings: ServeSettings, sampler: DiffusionSampler) -> Limits:
     """What requests may ask for, from the settings and the model."""
+    pipeline = sampler.pipeline
     return Limits(
         name=settings.name,
-        sizes=(sampler.size,),
+        size=pipeline.size,
+        size_multiple=pipeline.multiple,
         max_n=settings.max_n,
         steps=settings.steps,
         max_steps=settings.max_steps,
         guidance_scale=settings.guidance_scale,
         max_prompt=settings.max_prompt,
-        max_tokens=sampler.max_tokens,
-        count_tokens=sampler.count_tokens,
+        max_tokens=pipeline.max_tokens,
+        count_tokens=pipeline.count_tokens,
     )
 
 

@@ -19,7 +19,7 @@ from platen.components.serve.metrics import Metrics
 from platen.components.serve.protocol import Limits, Order, RefusalError, accept, answer
 from platen.components.serve.requests_log import Log
 from platen.components.serve.settings import ServeSettings
-from platen.telemetry import log
+from platen.core.telemetry import log
 
 CLIENT_LEFT = 499  # what nginx logs for a client that closed the connection
 READ_SECONDS = 30.0

@@ -2,7 +2,7 @@
 
 from kfp import dsl
 
-from platen.images import image
+from platen.core.images import image
 
 
 @dsl.component(base_image=image("train"), install_kfp_package=False)
@@ -15,8 +15,9 @@ def train(
     plan: dsl.Input[dsl.Artifact],
     model: dsl.Output[dsl.Model],
     job: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
 ) -> None:
-    """Train the UNet with DeepSpeed ZeRO-3 and export it as a diffusers folder.
+    """Train the model's network with DeepSpeed ZeRO-3 and export it as a diffusers folder.
 
     Args:
         settings: The run's settings, YAML text.
@@ -27,11 +28,15 @@ def train(
         plan: How to train; empty where none is asked for.
         model: The trained model.
         job: The PyTorchJob as it was applied; an empty object where training needed none.
+        metrics: Losses, speed and cost, to compare runs by.
     """
-    from platen.component import execute
     from platen.components.train.kubernetes.pytorchjob import write_spec
+    from platen.components.train.run_metrics import run_metrics
     from platen.components.train.stage import STAGE
+    from platen.core.component import execute
+    from platen.core.ui import show_metrics
 
     inputs = {"encoded": encoded, "base": base, "plan": plan}
     result = execute(STAGE, settings, workspace, run, inputs, model)
     write_spec(result.folder, job.path)
+    show_metrics(metrics, lambda: run_metrics(result.folder))

@@ -13,11 +13,11 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from platen.components.train.settings import TrainSettings
-from platen.errors import CorruptError, InputError, PlatenError, revive
-from platen.manifest import canonical, sha256
-from platen.settings import everything
-from platen.stage import Folder
-from platen.storage import join, store_for
+from platen.core.errors import CorruptError, InputError, PlatenError, revive
+from platen.core.manifest import canonical, sha256
+from platen.core.settings import everything
+from platen.core.stage import Folder
+from platen.core.storage import join, store_for
 
 JOB, ERROR, RESULT, EXPORT, BEGAN = "job.json", "error.json", "result.json", "export", "began.json"
 RECORDS = "measured"  # folder of the workspace; it stays when the shared place goes

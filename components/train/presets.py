@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from platen.settings import everything, over
+from platen.core.settings import everything, over
 
 Name = Literal["one-gpu", "one-node", "many-nodes", "slow-network", "offload"]
 Where = Literal["one rank", "one node", "many nodes", "anywhere"]

@@ -1,4 +1,4 @@
-"""What DeepSpeed 0.19 removed or cannot do with a UNet, by the names that settings have, and what to use instead.
+"""Settings that DeepSpeed 0.19 removed or cannot use with convolutions, by name, and what to use instead.
 
 DeepSpeed ignores some of these silently and fails late for others, so they are refused where settings are read.
 """
@@ -33,8 +33,8 @@ REMOVED = {
 
 
 _QUANTIZED_WEIGHTS = (
-    "asserts that what a rank has of the weights gathered at once (qwZ) is a multiple of 8 numbers, which a UNet's "
-    "biases are not; instead: zero.secondary_partition (hpZ) and zero.quantized_gradients (qgZ)"
+    "asserts that what a rank has of the weights gathered at once (qwZ) is a multiple of 8 numbers, which the "
+    "biases of convolutions are not; instead: zero.secondary_partition (hpZ) and zero.quantized_gradients (qgZ)"
 )
 UNUSABLE = {"quantizedweights": _QUANTIZED_WEIGHTS, "zeroquantizedweights": _QUANTIZED_WEIGHTS}
 

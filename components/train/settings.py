@@ -11,7 +11,6 @@ from platen.components.train.data.settings import DataSettings
 from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.measure.settings import POD_METRICS_PORT, MeasureSettings
 from platen.components.train.models.settings import LoraSettings
-from platen.components.train.objectives.settings import ObjectiveSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.planned.hardware import job_fault
@@ -19,11 +18,12 @@ from platen.components.train.planned.settings import Hardware
 from platen.components.train.presets import Name, with_preset
 from platen.components.train.rank.settings import GuardSettings, StopSettings
 from platen.components.train.removed import refuse_removed
-from platen.settings import Settings
+from platen.core.settings import Settings
+from platen.tasks.diffusion.settings import ObjectiveSettings
 
 
 class TrainSettings(Settings):
-    """How the UNet is trained.
+    """How the network is trained.
 
     What says how the work is shared out (ranks, micro-batch, ZeRO, ...) is no part of the model's identity: it changes
     no more than the last digits, and a training goes on where another number of ranks has left it.
@@ -53,11 +53,11 @@ class TrainSettings(Settings):
     )
     seed: int = Field(0, ge=0, description="seed of sample order, noise and timesteps")
     lora: LoraSettings | None = Field(
-        None, description="train low-rank adapters of the UNet in place of its weights; null: all of its weights"
+        None, description="train low-rank adapters of the network in place of its weights; null: all of its weights"
     )
     compile: bool = Field(
         False,
-        description="compile the UNet (torch.compile; ZeRO stage 0 to 2); its first steps take minutes",
+        description="compile the network (torch.compile, with a compiler; ZeRO stage 0 to 2); first steps take minutes",
         exclude=True,
     )
     data: DataSettings = Field(DataSettings(), description="what is trained on, and how often")

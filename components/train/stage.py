@@ -1,4 +1,4 @@
-"""Train the base model's UNet on encoded pictures and write the result as a diffusers folder."""
+"""Train the base model's network on encoded images and write the result as a diffusers folder."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from platen.artifacts.history import TrainingHistory
 from platen.components.train.data.fit import check_fit
 from platen.components.train.job import EXPORT, RESULT, write_job
-from platen.components.train.models.settings import check_captions
+from platen.components.train.models.settings import check_adapters
 from platen.components.train.node.local import run_here
-from platen.components.train.objectives.kinds import check_objective
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.planned.follow import follow
 from platen.components.train.presets import PRESETS, leaves
 from platen.components.train.rank.incidents import read_incidents
 from platen.components.train.settings import TrainSettings
-from platen.errors import InputError, ProcessError, SettingsError
-from platen.manifest import File, Json, canonical, check_files
-from platen.settings import everything
-from platen.stage import Inputs, Outcome, Place, Stage
-from platen.storage import is_local, join, store_for, write_file
-from platen.telemetry import log
+from platen.core.errors import InputError, ProcessError, SettingsError
+from platen.core.manifest import File, Json, check_files
+from platen.core.settings import everything
+from platen.core.stage import Inputs, Outcome, Place, Stage
+from platen.core.storage import is_local, join, store_for
+from platen.core.telemetry import log
+from platen.families.base import Family
+from platen.families.registry import family_of
+from platen.tasks.diffusion.prediction_type import check_objective
 
 LAST = 50  # steps over which the last loss is averaged: a single step's is mostly noise
 
@@ -31,7 +34,8 @@ LAST = 50  # steps over which the last loss is averaged: a single step's is most
 def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     """Run the training processes, then take over their export and its history."""
     check_objective(settings.objective, inputs["base"])
-    check_captions(settings.lora, as_tokens=inputs["encoded"].manifest.facts.get("text") == "tokens")
+    family = check_family(inputs)
+    check_adapters(settings.lora, family, as_tokens=inputs["encoded"].manifest.facts.get("text") == "tokens")
     if read_result(place.shared) is None:
         check_fit(settings, inputs["encoded"])
         begin(settings)
@@ -42,14 +46,22 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     take_export(place.shared, [File.model_validate(file) for file in result["files"]], place.out)
     rates = [learning_rate(settings, step) for step in range(settings.steps)]
     left_out = [step for step, loss in enumerate(result["losses"]) if loss is None]
-    history = {"loss": result["losses"], "learning_rate": rates, "left_out": left_out}
-    write_file(place.out / "history.json", canonical(history))
+    TrainingHistory(loss=result["losses"], learning_rate=rates, left_out=left_out).write(place.out)
     observe(place, settings, result)
     return Outcome(
         counts={"steps": settings.steps, "samples": settings.steps * settings.global_batch},
         licences=inputs["encoded"].manifest.licences,
         facts=facts(settings, inputs, result),
     )
+
+
+def check_family(inputs: Inputs) -> Family:
+    """Return the base model's family. Raises InputError unless it is the one that the dataset was encoded with."""
+    family = family_of(inputs["base"].part("model_index.json"))
+    encoded = inputs["encoded"].manifest.facts.get("family")
+    if encoded is not None and encoded != family.name:
+        raise InputError(f"{inputs['encoded'].uri}: encoded with {encoded}; the base model is {family.name}")
+    return family
 
 
 def begin(settings: TrainSettings) -> None:
@@ -111,11 +123,12 @@ def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> N
 
 def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:
     """What the manifest says of a model."""
-    losses = [loss for loss in result["losses"] if loss is not None]
+    losses, encoded = [loss for loss in result["losses"] if loss is not None], inputs["encoded"].manifest.facts
     if not losses:
         raise InputError(f"{inputs['encoded'].uri}: no batch could be trained on; the loss of each was NaN or infinite")
     return {
         **inputs["base"].manifest.facts,
+        **{name: encoded[name] for name in ("family", "resolution") if name in encoded},
         "steps": settings.steps,
         "first_loss": losses[0],
         "last_loss": sum(losses[-LAST:]) / len(losses[-LAST:]),
@@ -125,7 +138,7 @@ def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> d
 
 STAGE = Stage(
     name="train",
-    version=2,
+    version=3,
     kind="model",
     settings=TrainSettings,
     inputs=("encoded", "base"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from platen.cluster import Cluster
+from platen.jobs.cluster import Cluster
 
 
 def token_of(cluster: Cluster, account: str) -> str:

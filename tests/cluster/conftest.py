@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from platen.cluster import Cluster, connect
-from platen.images import image
+from platen.core.images import image
+from platen.jobs.cluster import Cluster, connect
 from tests.cluster.namespaces import new_namespace
 
 HERE = Path(__file__).parent

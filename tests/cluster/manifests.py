@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from platen.cluster import Cluster
+from platen.jobs.cluster import Cluster
 from tests.manifests.kustomize import kubectl, write_on_top
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from platen.cluster import LABELS, Cluster
+from platen.jobs.cluster import LABELS, Cluster
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""platen.cluster against a real API server."""
+"""platen.jobs.cluster against a real API server."""
 
 from __future__ import annotations
 
 import pytest
 
-from platen.cluster import Cluster, RefusedError
+from platen.jobs.cluster import Cluster, RefusedError
 
 BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": "b"}}
 

@@ -20,18 +20,18 @@ from typing import Any
 import pytest
 import yaml
 
-from platen import releases
-from platen.cluster import LABELS, Cluster, connect
+from platen.artifacts import releases
 from platen.components.deploy.cluster_server import release
 from platen.components.deploy.deployment import Deployment, Model
 from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.components.deploy.rollout import is_ready
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.stage import STAGE
-from platen.errors import ClusterError, ProcessError
-from platen.images import image
-from platen.settings import Settings
-from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
+from platen.core.errors import ClusterError, ProcessError
+from platen.core.images import image
+from platen.core.settings import Settings
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
+from platen.jobs.cluster import LABELS, Cluster, connect
 from tests.cluster.accounts import kubeconfig_of
 from tests.cluster.manifests import kind_overlay
 from tests.cluster.waiting import PATIENCE, wait_until
@@ -49,7 +49,7 @@ from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.components.deploy.rollout import is_ready
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.stage import STAGE
-from platen.stage import run_stage
+from platen.core.stage import run_stage
 workspace, model, report, decision = sys.argv[1:]
 settings = DeploySettings(smoke_requests=2, deployment=DeploymentSettings())
 run_stage(STAGE, settings, {"model": model, "report": report, "decision": decision}, workspace)
@@ -102,7 +102,9 @@ class World:
     def inputs(self, model: Folder) -> dict[str, str]:
         """What deploy reads, the last two made up."""
         evaluation = report(self.workspace, "evaluate", "report.json", {"of": model.digest})
-        decision = report(self.workspace, "gate", "decision.json", {"verdict": "promote", "reasons": []})
+        said = {"verdict": "promote", "reasons": [], "champion": None, "rules": []}
+        digests = {"model": model.digest, "report": evaluation.digest}
+        decision = report(self.workspace, "gate", "decision.json", {**said, **digests})
         return {"model": model.uri, "report": evaluation.uri, "decision": decision.uri}
 
     def deploy(self, model: Folder) -> float:

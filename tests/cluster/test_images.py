@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from platen.images import image
+from platen import __version__
+from tests.cluster.containers import BUILT, docker_with
 from tests.images.test_dockerfiles import IMAGES, WITHOUT_TORCH
+from tests.images.test_reach import reached
 
-docker = pytest.importorskip("docker")
+image = BUILT.name
+
+# Reads modules and files, and tells which of them are not there.
+LOOK = """
+import contextlib, importlib, json, pathlib, sys
+import platen
+
+ours, others, files = json.load(open("/reach.json"))
+missing = [name for name in files if not pathlib.Path(platen.__path__[0], name).is_file()]
+with contextlib.redirect_stdout(sys.stderr):
+    for name, part in [*((name, None) for name in ours), *others]:
+        try:
+            module = importlib.import_module(name)
+            if part is not None and not hasattr(module, part):
+                importlib.import_module(f"{name}.{part}")
+        except Exception as error:
+            missing.append(f"{name} {part or ''}: {type(error).__name__}: {error}")
+print(json.dumps(missing))
+"""
 
 
 @pytest.fixture(scope="module")
 def client() -> Any:
-    try:
-        found = docker.from_env()
-        found.images.get(image("train"))
-    except docker.errors.DockerException as error:
-        pytest.skip(f"no images: {type(error).__name__}; make images")
-    return found
+    return docker_with("train")
 
 
 def layers(client: Any, name: str) -> list[str]:
@@ -43,7 +60,7 @@ def test_layers_are_shared(client: Any) -> None:
 @pytest.mark.parametrize("stage", ["clean_text", "train"])
 def test_an_image_runs_without_rights_and_holds_no_compiler(client: Any, stage: str) -> None:
     said = run(client, stage, "id -u; command -v gcc cc g++ pip; platen version; python3 -c 'import kfp'; true")
-    assert said.split() == ["10001", image(stage).rpartition(":")[2]]
+    assert said.split() == ["10001", __version__]
 
 
 def test_an_image_is_labelled(client: Any) -> None:
@@ -53,10 +70,17 @@ def test_an_image_is_labelled(client: Any) -> None:
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
 
 
-def test_the_package_in_an_image_is_whole(client: Any) -> None:
-    """What is no Python file is easily left out of a wheel: pages, templates."""
-    page = "import platen.components.serve as s, pathlib; assert (pathlib.Path(s.__path__[0]) / 'page.html').exists()"
-    report = (
-        "import platen.components.notify.report as r, pathlib; assert list(pathlib.Path(r.__path__[0]).glob('*.html*'))"
+@pytest.mark.parametrize("stage", [*IMAGES, "light"])
+def test_all_that_a_stage_can_reach_is_in_its_image(client: Any, stage: str, tmp_path: Path) -> None:
+    """Its modules, what they import of others, and files that are no Python, which a wheel easily lacks."""
+    reach = reached(stage)
+    (tmp_path / "reach.json").write_text(json.dumps([sorted(reach.ours), list(reach.others), reach.data()]))
+    (tmp_path / "reach.json").chmod(0o644)
+    output = client.containers.run(
+        image(stage),
+        ["python3", "-c", LOOK],
+        remove=True,
+        network_mode="none",
+        volumes={str(tmp_path / "reach.json"): {"bind": "/reach.json", "mode": "ro"}},
     )
-    assert run(client, "notify", f'python3 -c "{page}" && python3 -c "{report}" && echo whole').strip() == "whole"
+    assert json.loads(output.decode().splitlines()[-1]) == []

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from platen.cluster import APPLY, LABELS, MERGE, Cluster, Object, RefusedError
 from platen.components.train.kubernetes.pods import condition, timestamp
 from platen.components.train.kubernetes.pytorchjob import FOLLOWED, jobs_path
+from platen.jobs.cluster import APPLY, LABELS, MERGE, Cluster, Object, RefusedError
 from tests.cluster.manifests import apply, differences, kind_overlay, on_top
 from tests.cluster.training import suspended_job
 from tests.cluster.waiting import wait_until
-from tests.manifests.kustomize import COMPONENTS, OVERLAYS, write_on_top
+from tests.manifests.kustomize import COMPONENTS, HAS, OVERLAYS, write_on_top
 from tests.manifests.test_alerts import alerts
 from tests.manifests.test_measures import PROMETHEUS, named
 
@@ -49,8 +49,7 @@ def server_pods(cluster: Cluster) -> list[dict[str, Any]]:
 def test_a_server_side_dry_run_is_clean(
     namespace: Cluster, tmp_path: Path, overlay: str, components: tuple[str, ...]
 ) -> None:
-    own = {"gke-gpu": ("prometheus", "grafana")}.get(overlay, ())  # it has these already
-    more = tuple(name for name in components if name not in own)
+    more = tuple(name for name in components if name not in HAS.get(overlay, ()))
     mine = write_on_top(tmp_path, on_top(overlay, namespace.namespace, more))
     lines = apply(mine, "--server-side", "--dry-run=server")
     assert len(lines) > 15

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from platen.cluster import APPLY, MERGE, Cluster, RefusedError
+from platen.jobs.cluster import APPLY, MERGE, Cluster, RefusedError
 from tests.cluster.accounts import token_of
 from tests.cluster.manifests import kind_overlay
 from tests.cluster.namespaces import new_namespace
@@ -52,6 +52,7 @@ WATCH = [
     Call("GET", f"{CORE}/events"),
     Call("GET", f"{CORE}/resourcequotas"),
     Call("GET", "/apis/kueue.x-k8s.io/v1beta1/namespaces/{own}/workloads"),
+    Call("GET", "/apis/kueue.x-k8s.io/v1beta1/namespaces/{own}/localqueues/none"),
     Call("GET", "/apis/argoproj.io/v1alpha1/namespaces/{own}/workflows/none"),
 ]
 RELEASE = [
@@ -178,7 +179,7 @@ def test_the_pipeline_can_run_jobs_and_release_a_model(namespaces: Namespaces) -
     found = answers(namespaces, "pipeline-runner", PIPELINE)
     assert set(found.values()) <= {200, 404}, found  # 404: allowed, but there is none (Kueue, Argo, the pod `none`)
     missing = {call.rpartition("/namespaces/")[2].partition("/")[2] for call in found if found[call] == 404}
-    assert missing == {"pods/none", "pods/none/log", "workloads", "workflows/none"}
+    assert missing == {"pods/none", "pods/none/log", "workloads", "localqueues/none", "workflows/none"}
 
 
 def test_the_reaper_can_list_and_delete_jobs(namespaces: Namespaces) -> None:
@@ -209,7 +210,7 @@ def test_everything_else_is_refused(namespaces: Namespaces, account: str, calls:
         (
             "pipeline-runner",
             {"deployments", "events", "pods", "pods/log", "pytorchjobs", "resourcequotas", "services"}
-            | {"workflows", "workloads"},
+            | {"localqueues", "workflows", "workloads"},
         ),
         ("platen-reap", {"pytorchjobs"}),
         ("platen-serve", set()),

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from platen.cluster import APPLY, AwayError, Cluster, Object
 from platen.components.train.kubernetes.launch import Launcher
-from platen.components.train.kubernetes.own_pod import is_cancelled, own_workflow
 from platen.components.train.kubernetes.pods import condition, has_ended, has_started
 from platen.components.train.kubernetes.pytorchjob import (
     ATTEMPT,
@@ -23,9 +21,11 @@ from platen.components.train.kubernetes.pytorchjob import (
 )
 from platen.components.train.kubernetes.reap import reap
 from platen.components.train.kubernetes.settings import JobSettings
-from platen.errors import ClusterError
-from platen.stage import Folder
-from platen.storage import join, store_for
+from platen.core.errors import ClusterError
+from platen.core.stage import Folder
+from platen.core.storage import join, store_for
+from platen.jobs.cluster import APPLY, AwayError, Cluster, Object
+from platen.jobs.own_pod import is_cancelled, own_workflow
 from tests.cluster.namespaces import new_namespace
 from tests.cluster.training import KILL_THE_RANK, SMALL, Site, Training, grant, quota
 from tests.cluster.waiting import wait_until

@@ -16,13 +16,13 @@ from typing import Any
 
 import yaml
 
-from platen.cluster import Cluster, Object, RefusedError
 from platen.components.train.kubernetes.pods import pods_of
 from platen.components.train.kubernetes.pytorchjob import jobs_path, pods_path, training
-from platen.images import image
-from platen.settings import everything
-from platen.stage import Folder
-from platen.storage import join, store_for
+from platen.core.images import image
+from platen.core.settings import everything
+from platen.core.stage import Folder
+from platen.core.storage import join, store_for
+from platen.jobs.cluster import Cluster, Object, RefusedError
 from tests.cluster.accounts import kubeconfig_of
 from tests.cluster.waiting import wait_until
 from tests.components.train.small_run import settings
@@ -188,7 +188,7 @@ class Training:
 
     def committed(self) -> Folder:
         """The model."""
-        from platen.stage import open_folder
+        from platen.core.stage import open_folder
 
         names = store_for(self.workspace).list(join(self.workspace, "train"))
         return open_folder(join(self.workspace, "train", next(name for name in names if not name.startswith("."))))

@@ -7,12 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from platen.images import image
+from platen.core.images import image
 
 ROOT = Path(__file__).parents[2]
-STAGES = sorted(path.parent.name for path in ROOT.glob("components/*/component.py"))
+STAGES = sorted(
+    path.parent.name for tree in ("components", "pipelines") for path in ROOT.glob(f"{tree}/*/component.py")
+)
 IMAGES = sorted(path.parent.name for path in ROOT.glob("images/*/Dockerfile") if path.parent.name != "bases")
-WITHOUT_TORCH = {"ingest", "clean_text", "clean_images", "merge", "gate", "deploy", "monitor", "notify"}
+WITHOUT_TORCH = {
+    "ingest",
+    "clean_text",
+    "clean_images",
+    "merge",
+    "gate",
+    "deploy",
+    "monitor",
+    "notify",
+    "preflight",
+    "sample",
+}
 
 
 def base_of(stage: str) -> str:

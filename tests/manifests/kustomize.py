@@ -15,8 +15,12 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
-OVERLAYS = ("kind", "gke-gpu")
+OVERLAYS = ("kind", "gke-gpu", "kubeflow", "kubeflow-profile")
 COMPONENTS = tuple(sorted(path.name for path in (MANIFESTS / "components").iterdir()))
+HAS = {
+    "kind": ("volume",),
+    "gke-gpu": ("gke-metadata", "prometheus", "grafana"),
+}  # components that an overlay has already
 
 Object = dict[str, Any]
 
@@ -57,7 +61,7 @@ def overlay_of_the_documentation() -> str:
 
 def with_all_components() -> str:
     """An overlay of kind with every component."""
-    components = [f"../../components/{name}" for name in COMPONENTS]
+    components = [f"../../components/{name}" for name in COMPONENTS if name not in HAS["kind"]]
     return yaml.safe_dump({"kind": "Kustomization", "resources": ["../kind"], "components": components})
 
 
@@ -67,14 +71,20 @@ def one(objects: tuple[Object, ...], kind: str, name: str) -> Object:
     return found
 
 
-def pods(objects: tuple[Object, ...]) -> Iterator[tuple[str, Object]]:
-    """Names of what makes pods, and the pods' specs."""
+def templates(objects: tuple[Object, ...]) -> Iterator[tuple[str, Object]]:
+    """Names of what makes pods, and the pods' templates."""
     for o in objects:
         match o["kind"]:
             case "Deployment":
-                yield o["metadata"]["name"], o["spec"]["template"]["spec"]
+                yield o["metadata"]["name"], o["spec"]["template"]
             case "CronJob":
-                yield o["metadata"]["name"], o["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+                yield o["metadata"]["name"], o["spec"]["jobTemplate"]["spec"]["template"]
+
+
+def pods(objects: tuple[Object, ...]) -> Iterator[tuple[str, Object]]:
+    """Names of what makes pods, and the pods' specs."""
+    for name, template in templates(objects):
+        yield name, template["spec"]
 
 
 def containers(objects: tuple[Object, ...]) -> Iterator[Object]:

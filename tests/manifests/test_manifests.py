@@ -10,7 +10,7 @@ from platen import __version__
 from platen.components.serve.settings import ServeSettings
 from platen.components.train.kubernetes.pytorchjob import ATTEMPT, job_body, training
 from platen.components.train.kubernetes.settings import JobSettings
-from platen.settings import build
+from platen.core.settings import build
 from tests.manifests.kustomize import (
     COMPONENTS,
     MANIFESTS,
@@ -23,6 +23,7 @@ from tests.manifests.kustomize import (
     overlay_of_the_documentation,
     pods,
     render,
+    templates,
     with_all_components,
     write_on_top,
 )
@@ -30,6 +31,8 @@ from tests.manifests.kustomize import (
 # checked by a server-side dry run (tests/cluster)
 CUSTOM = {"ScaledObject", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
 CLUSTER_WIDE = {"Namespace", "PriorityClass"}
+PROFILE = "kubeflow-user-example-com"
+SIDECAR = "sidecar.istio.io/inject"
 ANSWERS, GIVES_UP = 10, 10  # seconds that serve/server.py takes, after `drain`, for answers and for its engine's end
 
 each_overlay = pytest.mark.parametrize("objects", OVERLAYS, indirect=True)
@@ -139,7 +142,7 @@ def test_containers_say_what_they_take_and_write_only_where_they_may(objects: tu
 @each_overlay
 def test_accounts_get_a_token_only_where_they_have_rights(objects: tuple[Object, ...]) -> None:
     with_rights = {subject["name"] for o in objects for subject in o.get("subjects", [])}
-    assert with_rights == {"pipeline-runner", "platen-reap"}
+    assert with_rights in ({"pipeline-runner", "platen-reap"}, {"default-editor", "platen-reap"})
     for o in objects:
         if o["kind"] == "ServiceAccount" and o["metadata"]["name"].startswith("platen-"):
             assert o["automountServiceAccountToken"] is False
@@ -156,14 +159,62 @@ def test_rights_name_what_they_are_for(objects: tuple[Object, ...]) -> None:
 
 
 def test_the_account_of_the_pipeline_is_where_the_overlay_says() -> None:
-    subjects = {name: one(overlay(name), "RoleBinding", "platen-pipeline")["subjects"] for name in OVERLAYS}
-    account = {"kind": "ServiceAccount", "name": "pipeline-runner"}
-    assert subjects == {
-        "kind": [{**account, "namespace": "platen"}],
-        "gke-gpu": [{**account, "namespace": "kubeflow"}],
+    assert {name: subjects(overlay(name)) for name in OVERLAYS} == {
+        "kind": [("pipeline-runner", "platen"), ("pipeline-runner", "kubeflow")],
+        "gke-gpu": [("pipeline-runner", "kubeflow")],
+        "kubeflow": [("pipeline-runner", "kubeflow")],
+        "kubeflow-profile": [("default-editor", PROFILE)],
     }
-    accounts = {name: [o for o in overlay(name) if o["metadata"]["name"] == "pipeline-runner"] for name in OVERLAYS}
-    assert [len(made) for made in accounts.values()] == [1, 0]  # Kubeflow Pipelines makes its own
+    ours = {"platen-serve", "platen-train", "platen-reap"}
+    for name in OVERLAYS:  # Kubeflow Pipelines and profiles make their own
+        made = {o["metadata"]["name"] for o in overlay(name) if o["kind"] == "ServiceAccount"}
+        assert made == ours | ({"pipeline-runner"} if name == "kind" else set())
+
+
+def subjects(objects: tuple[Object, ...]) -> list[tuple[str, str]]:
+    """Accounts with the rights of the pipeline's steps, and their namespaces."""
+    bindings = [o for o in objects if o["kind"] == "RoleBinding" and o["roleRef"]["name"] == "platen-pipeline"]
+    return [(subject["name"], subject["namespace"]) for binding in bindings for subject in binding["subjects"]]
+
+
+@pytest.mark.parametrize(("name", "namespace"), [("kubeflow", "kubeflow"), ("kubeflow-profile", PROFILE)])
+def test_beside_the_steps_everything_is_in_a_namespace_that_somebody_else_owns(name: str, namespace: str) -> None:
+    objects = overlay(name)
+    assert not CLUSTER_WIDE & {o["kind"] for o in objects}
+    assert {o["metadata"]["namespace"] for o in objects} == {namespace}
+    for o in objects:
+        named = {subject["namespace"] for subject in o.get("subjects", [])}
+        assert named <= {namespace}
+    # the steps reach the server: a policy lets in whoever is in the same namespace
+    reach = one(objects, "NetworkPolicy", "platen-serve")["spec"]["ingress"][0]
+    assert {"podSelector": {}} in reach["from"]
+    assert reach["ports"] == [{"port": "http", "protocol": "TCP"}]
+
+
+def test_a_profile_of_another_name_and_a_volume_are_two_lines_on_top(tmp_path: Path) -> None:
+    text = "{namespace: team-a, resources: [../kubeflow-profile], components: [../../components/volume]}"
+    objects = render(write_on_top(tmp_path, text))
+    assert {o["metadata"]["namespace"] for o in objects} == {"team-a"}
+    assert subjects(objects) == [("default-editor", "team-a")]
+    assert one(objects, "PersistentVolumeClaim", "platen-workspace")
+    test_the_server_is_told_its_workspace(objects)
+    assert "/workspace" in mounted(objects)
+    for o in objects:
+        kubernetes_validate.validate(o, "1.34", strict=True)
+
+
+def mounted(objects: tuple[Object, ...]) -> set[str]:
+    """Where the server mounts claims."""
+    spec = one(objects, "Deployment", "platen-serve")["spec"]["template"]["spec"]
+    claims = {volume["name"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume}
+    return {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"] if mount["name"] in claims}
+
+
+@each_overlay
+def test_no_pod_gets_a_sidecar(objects: tuple[Object, ...]) -> None:
+    """One would keep a Job from ending, and refuse calls from pods without one."""
+    found = {name: template["metadata"]["labels"].get(SIDECAR) for name, template in templates(objects)}
+    assert found == {"platen-serve": "false", "platen-reap": "false"}
 
 
 @each_overlay
@@ -215,7 +266,7 @@ def test_the_server_is_told_its_workspace(objects: tuple[Object, ...]) -> None:
     (serve,) = one(objects, "Deployment", "platen-serve")["spec"]["template"]["spec"]["containers"]
     (source,) = serve["envFrom"]
     workspace = one(objects, "ConfigMap", source["configMapRef"]["name"])["data"]["PLATEN_WORKSPACE"]
-    assert workspace.startswith("gs://") or workspace in {mount["mountPath"] for mount in serve["volumeMounts"]}
+    assert workspace.startswith("gs://") or str(Path(workspace).parent) in mounted(objects)
 
 
 def test_gpus_are_asked_for_where_there_are_some() -> None:
@@ -232,13 +283,8 @@ def test_every_pod_is_under_a_network_policy_that_lets_nothing_in(objects: tuple
     default = one(objects, "NetworkPolicy", "platen-default")["spec"]
     assert default["policyTypes"] == ["Ingress"] and "ingress" not in default
     wanted = default["podSelector"]["matchLabels"]
-    templates = [o["spec"].get("template") or o["spec"]["jobTemplate"]["spec"]["template"] for o in makers(objects)]
-    assert templates and all(wanted.items() <= template["metadata"]["labels"].items() for template in templates)
-
-
-def makers(objects: tuple[Object, ...]) -> list[Object]:
-    """What makes pods."""
-    return [o for o in objects if o["kind"] in ("Deployment", "CronJob")]
+    labels = [template["metadata"]["labels"] for _, template in templates(objects)]
+    assert labels and all(wanted.items() <= found.items() for found in labels)
 
 
 def test_prometheus_finds_the_first_pod_of_a_training(everything: tuple[Object, ...]) -> None:
@@ -272,13 +318,11 @@ def test_serving_comes_before_training(everything: tuple[Object, ...]) -> None:
 
 
 def test_the_reaper_never_runs_twice_at_once() -> None:
-    spec = one(overlay("kind"), "CronJob", "platen-reap")["spec"]
-    assert spec["concurrencyPolicy"] == "Forbid"
-    assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] < 300  # it starts every five minutes
-    template = spec["jobTemplate"]["spec"]["template"]["spec"]
-    assert template["containers"][0]["command"] == ["platen", "reap"]
+    assert one(overlay("kind"), "CronJob", "platen-reap")["spec"]["concurrencyPolicy"] == "Forbid"
 
 
-def test_all_components_are_documented() -> None:
+def test_all_overlays_and_components_are_documented() -> None:
     text = (ROOT / "docs/kubernetes.md").read_text()
     assert all(f"`{name}`" in text for name in COMPONENTS)
+    assert all(f"`overlays/{name}`" in text for name in OVERLAYS)
+    assert {path.name for path in (MANIFESTS / "overlays").iterdir()} == set(OVERLAYS)

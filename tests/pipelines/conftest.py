@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from platen.cli import main
+from platen.core.telemetry import log
 from platen.pipelines.backend import HOST, TOKEN, TOKEN_PATH, UI_HOST, Backend, connect
 from platen.pipelines.cluster_settings import ClusterSettings
-from platen.pipelines.compile import write_compiled
 from platen.pipelines.tasks import Target
-from platen.telemetry import log
+from tests.pipelines.compiled import write_compiled
 from tests.pipelines.kfp_server import State, kfp_server
 
 SETTINGS = (
@@ -35,8 +35,9 @@ Command = Callable[..., Ended]
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (HOST, UI_HOST, TOKEN, TOKEN_PATH, "KUBERNETES_SERVICE_HOST", "SSL_CERT_FILE"):
+    for name in (HOST, UI_HOST, TOKEN, TOKEN_PATH, "KUBERNETES_SERVICE_HOST", "SSL_CERT_FILE", "KUBECONFIG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # google.auth looks for a cloud's machine otherwise, for seconds
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 A field that the installed package does not know, or a value of another type, is answered with 400, as are a pipeline
 that is none and parameters that it does not take. Runs go through states that a test writes down, one for each look.
+
+States are those of a real installation (2.17): errors are never told, a run that is cancelled is CANCELING and then
+FAILED, never CANCELED, and only the history of its states tells the two apart.
 """
 
 from __future__ import annotations
@@ -93,7 +96,6 @@ class Look:
 
     state: str
     tasks: dict[str, str] = field(default_factory=dict)
-    error: str | None = None
 
 
 @dataclass
@@ -117,6 +119,7 @@ class State:
     meeting: threading.Barrier | None = None  # runs are made only when so many were asked for
     runs: dict[str, Json] = field(default_factory=dict)
     recurring_runs: dict[str, Json] = field(default_factory=dict)
+    cut_off: dict[str, bool] = field(default_factory=dict)  # runs whose Workflow is gone; whether one tried to end them
     experiments: dict[str, Json] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     faults: list[tuple[str, int | str]] = field(default_factory=list)
@@ -134,6 +137,18 @@ class State:
                     self.faults.remove(fault)
                     return fault[1]
         return None
+
+    def fire(self, recurring_run_id: str) -> Json:
+        """Have a recurring run start a run, as its times come."""
+        with self.lock:
+            schedule = self.recurring_runs[recurring_run_id]
+            assert schedule["status"] == "ENABLED"
+            copied = ("experiment_id", "pipeline_spec", "runtime_config", "service_account", "namespace")
+            made = {name: schedule[name] for name in copied if name in schedule}
+            made.update(run_id=str(uuid4()), recurring_run_id=recurring_run_id, created_at=now(), state="RUNNING")
+            made["state_history"] = [{"update_time": now(), "state": "RUNNING"}]
+            self.runs[made["run_id"]] = {**made, "display_name": "run-of-a-schedule", "looks": [Look("RUNNING")]}
+            return self.runs[made["run_id"]]
 
     def made(self, method: str, path: str) -> list[Request]:
         return [found for found in self.requests if found.method == method and re.fullmatch(PREFIX + path, found.path)]
@@ -160,14 +175,19 @@ def listing(name: str, api: Any, method: str, response: Any) -> Callable[[State,
     def handle(state: State, request: Request) -> Json:
         check_query(request.query, api, method)
         namespace = authorised(state, request.query.get("namespace"))
+        predicates = read_filter(name, request.query.get("filter"))
         found = [
             shown(item)
             for item in getattr(state, name).values()
-            if item["namespace"] == namespace and matches(item, request.query.get("filter"))
+            if item["namespace"] == namespace and all(matches(item, predicate) for predicate in predicates)
         ]
         order, _, direction = request.query.get("sort_by", "created_at").partition(" ")
         found.sort(key=lambda item: item[order], reverse=direction == "desc")
-        return {response.attribute_map[name]: found[: int(request.query.get("page_size", 10))]} if found else {}
+        size = min(int(request.query.get("page_size", PAGE)), LARGEST_PAGE)
+        first = int(request.query.get("page_token") or 0)
+        more = {"next_page_token": str(first + size)} if len(found) > first + size else {}
+        page = {response.attribute_map[name]: found[first : first + size]} if found else {}
+        return {**page, **more, "total_size": len(found)}
 
     return handle
 
@@ -177,15 +197,35 @@ def shown(item: Json) -> Json:
     return {key: value for key, value in item.items() if key not in ("namespace", "looks")}
 
 
-def matches(item: Json, text: str | None) -> bool:
-    for predicate in json.loads(text or "{}").get("predicates", []):
-        if predicate.keys() != {"operation", "key", "stringValue"} or predicate["key"] not in ("display_name", "state"):
-            raise RefusedError(400, f"filter: {predicate}")
-        value, wanted = item[predicate["key"]], predicate["stringValue"]
-        kept = {"EQUALS": value == wanted, "IS_SUBSTRING": wanted in value}
-        if not kept[predicate["operation"]]:
-            return False
-    return True
+def read_filter(kind: str, text: str | None) -> list[Json]:
+    """The predicates of a filter, as the real server parses them: v2beta1.Filter by protobuf's JSON, known fields."""
+    predicates: list[Json] = json.loads(text or "{}").get("predicates", [])
+    for predicate in predicates:
+        check_model(predicate, Predicate, "filter")
+        if predicate["key"] not in FILTERED[kind]:
+            raise RefusedError(400, f"no support for filtering on unrecognized field {predicate['key']!r}")
+        if kind == "runs" and predicate["key"] in ("recurring_run_id", "experiment_id"):
+            # releases differ in the column that they look in; 2.0's is not there
+            raise RefusedError(500, f"Failed to list runs: unknown column of {predicate['key']}")
+        many = predicate["operation"] == "IN"
+        if many == ("stringValue" in predicate):
+            raise RefusedError(400, f"cannot use operator {predicate['operation']} with that type of value")
+    return predicates
+
+
+def matches(item: Json, predicate: Json) -> bool:
+    """As the database compares: without regard to case, and `%` and `_` of a substring stand for others."""
+    value = str(item.get(predicate["key"], "")).lower()
+    if predicate["operation"] == "IN":
+        return value in [wanted.lower() for wanted in predicate["stringValues"]["values"]]
+    wanted = predicate["stringValue"].lower()
+    like = re.escape(wanted).replace("%", ".*").replace("_", ".")
+    kept = {
+        "EQUALS": value == wanted,
+        "NOT_EQUALS": value != wanted,
+        "IS_SUBSTRING": re.search(like, value, re.DOTALL) is not None,
+    }
+    return kept[predicate["operation"]]
 
 
 def authorised(state: State, namespace: str | None) -> str:
@@ -220,6 +260,7 @@ def create_run(state: State, request: Request) -> Json:
     check_pipeline(request.body)
     namespace = authorised(state, experiment_of(state, request.body)["namespace"] or None)
     made = {**request.body, "run_id": str(uuid4()), "created_at": now(), "state": "PENDING"}
+    made["state_history"] = [{"update_time": now(), "state": "PENDING"}]
     state.runs[made["run_id"]] = {**made, "namespace": namespace, "looks": list(state.looks)}
     return made
 
@@ -231,6 +272,7 @@ def create_recurring_run(state: State, request: Request) -> Json:
         raise RefusedError(400, "max concurrency of the recurring run is out of range")
     namespace = authorised(state, experiment_of(state, request.body)["namespace"] or None)
     made = {**request.body, "recurring_run_id": str(uuid4()), "created_at": now(), "namespace": namespace}
+    made["status"] = "DISABLED" if request.body.get("mode") == "DISABLE" else "ENABLED"
     state.recurring_runs[made["recurring_run_id"]] = made
     return made
 
@@ -244,12 +286,28 @@ def run_at(state: State, run_id: str) -> Json:
 def get_run(state: State, request: Request, run_id: str) -> Json:
     run = run_at(state, run_id)
     look = run["looks"].pop(0) if len(run["looks"]) > 1 else run["looks"][0]
-    run["state"] = "CANCELED" if run_id in state.terminated else look.state
-    names = {"root-driver": "SUCCEEDED", "root": look.state, **look.tasks}
-    run["run_details"] = {"task_details": [{"display_name": name, "state": found} for name, found in names.items()]}
-    if look.error is not None:
-        run["error"] = {"code": 13, "message": look.error}
+    enter(run, cancelled(run) if run_id in state.terminated else look.state)
+    names = {"root-driver": "SUCCEEDED", "root": run["state"], **look.tasks}
+    run["run_details"] = {"task_details": [task_of(run_id, name, found) for name, found in names.items()]}
     return shown(run)
+
+
+def cancelled(run: Json) -> str:
+    """A run that was told to end is CANCELING until Argo has ended its pods; then it has FAILED."""
+    return "FAILED" if run["state"] in ("CANCELING", "FAILED") else "CANCELING"
+
+
+def enter(run: Json, state: str) -> None:
+    """Have a run enter a state; its history keeps all of them."""
+    if run["state"] != state:
+        run["state"] = state
+        run["state_history"].append({"update_time": now(), "state": state})
+
+
+def task_of(run_id: str, name: str, state: str) -> Json:
+    """As the API tells of a task: `pod_name` is Argo's id of a node, and no pod's name; there is no error."""
+    details = {"run_id": run_id, "task_id": str(uuid4()), "display_name": name, "state": state}
+    return {**details, "create_time": now(), "child_tasks": [{"pod_name": f"platen-content-x7k2p-{len(name)}"}]}
 
 
 def terminate_run(state: State, request: Request, run_id: str) -> Json:
@@ -265,6 +323,65 @@ def delete(name: str) -> Callable[[State, Request, str], Json]:
         return {}
 
     return handle
+
+
+def delete_recurring_run(state: State, request: Request, found: str) -> Json:
+    """A ScheduledWorkflow owns the Workflows of its runs: what runs is gone with it, and its run is never told so."""
+    delete("recurring_runs")(state, request, found)
+    for run in state.runs.values():
+        if run.get("recurring_run_id") == found and run["state"] not in ENDED:
+            run.update(state="RUNNING", looks=[Look("RUNNING")])
+            state.cut_off[run["run_id"]] = False
+    return {}
+
+
+def terminate(state: State, request: Request, run_id: str) -> Json:
+    """A run is CANCELING before its Workflow is looked for; from then on nobody may cancel it again."""
+    if run_id not in state.cut_off:
+        return terminate_run(state, request, run_id)
+    if state.cut_off[run_id]:
+        raise RefusedError(400, f"Failed to terminate a run {run_id}. Row not found")
+    state.cut_off[run_id] = True
+    raise RefusedError(500, f"Failed to terminate run {run_id} due to error terminating its workflow: not found")
+
+
+def change(status: str) -> Callable[[State, Request, str], Json]:
+    def handle(state: State, request: Request, found: str) -> Json:
+        if found not in state.recurring_runs:
+            raise RefusedError(404, f"recurring run {found} not found")
+        state.recurring_runs[found].update(status=status, mode=status[:-1])
+        return {}
+
+    return handle
+
+
+PAGE, LARGEST_PAGE = 20, 200
+ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
+NAMED = {"id", "name", "display_name", "created_at", "description"}
+FILTERED = {
+    "runs": NAMED
+    | {"run_id", "finished_at", "scheduled_at", "storage_state", "status", "namespace", "experiment_id", "state"}
+    | {"state_history", "runtime_details", "recurring_run_id"},
+    "recurring_runs": NAMED | {"recurring_run_id", "updated_at"},
+    "experiments": NAMED | {"experiment_id", "namespace", "storage_state", "last_run_created_at"},
+}
+
+
+class Predicate:
+    """kfp_server_api's V2beta1Predicate has no names in JSON for what protobuf writes in camel case."""
+
+    openapi_types = {  # noqa: RUF012
+        "operation": "V2beta1PredicateOperation",
+        "key": "str",
+        "string_value": "str",
+        "string_values": "PredicateStringValues",
+    }
+    attribute_map = {  # noqa: RUF012
+        "operation": "operation",
+        "key": "key",
+        "string_value": "stringValue",
+        "string_values": "stringValues",
+    }
 
 
 ID = r"([0-9a-f-]{36})"
@@ -294,9 +411,11 @@ ROUTES: dict[str, dict[str, Callable[..., Json]]] = {
         "/experiments": create_experiment,
         "/runs": create_run,
         "/recurringruns": create_recurring_run,
-        f"/runs/{ID}:terminate": terminate_run,
+        f"/runs/{ID}:terminate": terminate,
+        f"/recurringruns/{ID}:enable": change("ENABLED"),
+        f"/recurringruns/{ID}:disable": change("DISABLED"),
     },
-    "DELETE": {f"/runs/{ID}": delete("runs"), f"/recurringruns/{ID}": delete("recurring_runs")},
+    "DELETE": {f"/runs/{ID}": delete("runs"), f"/recurringruns/{ID}": delete_recurring_run},
 }
 
 

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from platen.manifest import MANIFEST
+from platen.core.manifest import MANIFEST
 
+PREFLIGHT = "preflight"  # a task that commits nothing, and is made in every run
 STAGES = (
     "ingest",
     "clean_text",
@@ -95,7 +97,8 @@ def summary(folder: Path) -> dict:
 
 
 def cached(folder: Path) -> dict[str, bool]:
-    return {stage["name"]: stage["cached"] for stage in summary(folder)["stages"]}
+    """Whether each stage that commits something found it."""
+    return {stage["name"]: stage["cached"] for stage in summary(folder)["stages"] if stage["name"] != PREFLIGHT}
 
 
 def manifests(folder: Path) -> dict[str, bytes]:
@@ -163,6 +166,20 @@ def works_in(process: Path, folder: Path) -> bool:
         return (process / "cwd").readlink() == folder and process.name != str(os.getpid())
     except OSError:
         return False
+
+
+def outputs(folder: Path) -> dict[tuple[str, str], tuple[Path, dict[str, Any]]]:
+    """File and metadata of each output artifact of the latest run, by (task, output).
+
+    kfp.local keeps them where the backend's launcher finds them too: in the executor's output of each task.
+    """
+    latest = max((folder / "run" / "kfp").glob("platen-content-*"))
+    found = {}
+    for path in latest.glob("*/executor_output.json"):
+        for name, listed in json.loads(path.read_bytes()).get("artifacts", {}).items():
+            (artifact,) = listed["artifacts"]
+            found[path.parent.name, name] = (path.parent / name, artifact["metadata"])
+    return found
 
 
 def copy_run(source: Path, target: Path) -> None:

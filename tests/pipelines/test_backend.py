@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platen.errors import ClusterError, InputError
+from platen.core.errors import ClusterError, InputError
 from platen.pipelines.backend import connect
 from platen.pipelines.follow import look
 from tests.pipelines.conftest import Command

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from platen.errors import SettingsError
+from platen.core.errors import SettingsError
+from platen.core.settings import parse
 from platen.pipelines.cluster_settings import STAGES, ClusterSettings, GpuPod
-from platen.pipelines.compile import read_cluster, write_compiled
+from platen.pipelines.compile import read_cluster
 from platen.pipelines.tasks import Target
-from platen.settings import parse
-from tests.pipelines.compiled import executors, pods
+from tests.pipelines.compiled import executors, pods, write_compiled
 
 ROOT = Path(__file__).parents[2]
 EVERY_STAGE = """

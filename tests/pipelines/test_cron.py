@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platen.errors import InputError
+from platen.core.errors import InputError
 from platen.pipelines.cron import FIELDS, six_fields
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,18 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from platen import records
-from platen.errors import GateRefused, ProcessError, UserError
+from platen.core import records
+from platen.core.errors import GateRefused, ProcessError, RunCancelled, UserError
+from platen.core.records import failed
 from platen.pipelines.backend import Backend, RefusedError, connect
-from platen.pipelines.follow import follow
+from platen.pipelines.follow import cancel, follow
 from platen.pipelines.package import Package, read_package
+from platen.pipelines.run_pods import RunPods, find_pods
 from platen.pipelines.submit import submit
-from platen.records import failed
 from tests.pipelines.conftest import Command
 from tests.pipelines.kfp_server import DROP, Look, State
 from tests.pipelines.test_submit import an_order
 
 TASKS = ("ingest", "gate", "notify")
+OUT_OF_REACH = RunPods(None, "kubeflow", "a-run", TASKS)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_tasks_are_told_of_as_they_change(
         Look("RUNNING", {"ingest": "SUCCEEDED", "gate": "RUNNING"}),
         Look("SUCCEEDED", {"ingest": "SUCCEEDED", "gate": "SUCCEEDED"}),
     ]
-    follow(backend, started(backend, compiled), TASKS, pause=0.01)
+    follow(backend, started(backend, compiled), OUT_OF_REACH, pause=0.01)
     assert told(heard) == ["ingest: running", "ingest: succeeded", "gate: running", "gate: succeeded"]
 
 
@@ -66,29 +69,82 @@ def test_a_failed_run_ends_as_its_stage_did(backend: Backend, state: State, comp
     run = str(tmp_path / "runs")  # as it looks where the volume is mounted here too
     run_id = started(backend, compiled, run)
     records.save(f"{run}/{run_id}", failed("gate", time.time(), GateRefused("held_out_loss 3 is above 2")))
-    state.runs[run_id]["looks"] = [Look("FAILED", {"gate": "FAILED"}, "workflow failed")]
+    state.runs[run_id]["looks"] = [Look("FAILED", {"gate": "FAILED"})]
     with pytest.raises(UserError, match="gate: held_out_loss 3 is above 2") as caught:
-        follow(backend, run_id, TASKS, pause=0.01)
+        follow(backend, run_id, OUT_OF_REACH, pause=0.01)
     assert caught.value.exit_code == 2
 
 
-def test_a_run_whose_records_are_out_of_reach_names_the_task(backend: Backend, state: State, compiled: Path) -> None:
-    state.looks = [Look("FAILED", {"ingest": "SUCCEEDED", "gate": "FAILED"}, "pod was OOMKilled")]
-    with pytest.raises(ProcessError, match=r"^gate failed: pod was OOMKilled$") as caught:
-        follow(backend, started(backend, compiled, "/workspace/runs"), TASKS, pause=0.01)
+def test_a_success_with_a_stage_that_recorded_a_failure_is_none(
+    backend: Backend, state: State, compiled: Path, tmp_path: Path
+) -> None:
+    run_id = started(backend, compiled, str(tmp_path / "runs"))
+    records.save(f"{tmp_path}/runs/{run_id}", failed("gate", time.time(), GateRefused("held_out_loss 3 is above 2")))
+    state.runs[run_id]["looks"] = [Look("SUCCEEDED", {"gate": "SUCCEEDED"})]
+    with pytest.raises(GateRefused, match="held_out_loss 3 is above 2"):
+        follow(backend, run_id, OUT_OF_REACH, pause=0.01)
+
+
+def test_without_records_and_kubernetes_the_command_that_shows_it_is_told(
+    backend: Backend, state: State, compiled: Path
+) -> None:
+    state.looks = [Look("FAILED", {"ingest": "SUCCEEDED", "gate": "FAILED"})]
+    run_id = started(backend, compiled, "/workspace/runs")
+    words = (
+        r"^gate failed without leaving a record; this shows how: "
+        rf"kubectl describe workflows,pods --namespace kubeflow --selector pipeline/runid={run_id}$"
+    )
+    with pytest.raises(ProcessError, match=words) as caught:
+        follow(backend, run_id, find_pods("kubeflow", run_id, TASKS), pause=0.01)
     assert caught.value.exit_code == 1
 
 
-def test_a_run_that_failed_before_any_task_is_told(backend: Backend, state: State, compiled: Path) -> None:
+def test_a_run_that_failed_before_any_task_is_reported(backend: Backend, state: State, compiled: Path) -> None:
     state.looks = [Look("FAILED")]
-    with pytest.raises(ProcessError, match=r"^a task failed: its log says why$"):
-        follow(backend, started(backend, compiled, "/workspace/runs"), TASKS, pause=0.01)
+    with pytest.raises(ProcessError, match=r"^a task failed without leaving a record"):
+        follow(backend, started(backend, compiled, "/workspace/runs"), OUT_OF_REACH, pause=0.01)
 
 
-def test_a_cancelled_run_is_not_waited_for_without_end(backend: Backend, state: State, compiled: Path) -> None:
-    state.looks = [Look("CANCELING", {"ingest": "RUNNING"}), Look("CANCELED", {"ingest": "FAILED"})]
-    with pytest.raises(ProcessError, match="was cancelled"):
-        follow(backend, started(backend, compiled), TASKS, pause=0.01)
+def test_a_cancelled_run_is_reported_as_cancelled_and_by_whom(
+    backend: Backend, state: State, compiled: Path, tmp_path: Path
+) -> None:
+    """The backend says FAILED of it; CANCELING is in the history of its states alone."""
+    state.looks = [Look("RUNNING", {"ingest": "RUNNING"})]
+    run_id = started(backend, compiled, str(tmp_path))
+    (tmp_path / run_id).mkdir()
+    assert cancel(backend, run_id) == "RUNNING"
+    with pytest.raises(RunCancelled, match=rf"^the run was cancelled by \S+@{socket.gethostname()}$") as caught:
+        follow(backend, run_id, OUT_OF_REACH, pause=0.01)
+    assert caught.value.exit_code == 3
+    assert state.runs[run_id]["state"] == "FAILED"
+
+
+def test_a_run_that_somebody_else_cancelled_is_no_failure_either(
+    backend: Backend, state: State, compiled: Path
+) -> None:
+    state.looks = [Look("RUNNING"), Look("CANCELING", {"ingest": "RUNNING"}), Look("FAILED", {"ingest": "FAILED"})]
+    with pytest.raises(RunCancelled, match=r"^the run was cancelled$"):
+        follow(backend, started(backend, compiled), OUT_OF_REACH, pause=0.01)
+
+
+def test_a_cancel_that_was_refused_leaves_no_word(
+    backend: Backend, state: State, compiled: Path, tmp_path: Path
+) -> None:
+    run_id = started(backend, compiled, str(tmp_path))
+    (tmp_path / run_id).mkdir()
+    state.fail("POST /runs/.*:terminate", 403)
+    with pytest.raises(RefusedError):
+        cancel(backend, run_id)
+    assert list((tmp_path / run_id).iterdir()) == []
+
+
+def test_a_run_that_cannot_be_ended_any_more_is_told(backend: Backend, state: State, compiled: Path) -> None:
+    """Its Workflow was deleted: the backend answers 500 once, and 400 from then on."""
+    run_id = started(backend, compiled)
+    state.fail("POST /runs/.*:terminate", 500)
+    state.fail("POST /runs/.*:terminate", 400)
+    with pytest.raises(RefusedError, match=r"cannot be ended: .* Its Workflow is gone, .*platen reap"):
+        cancel(backend, run_id)
 
 
 @pytest.mark.parametrize("how", [503, DROP])
@@ -96,7 +152,7 @@ def test_an_outage_on_the_way_is_waited_out(backend: Backend, state: State, comp
     state.looks = [Look("RUNNING"), Look("SUCCEEDED")]
     run_id = started(backend, compiled)
     state.fail("GET /runs/.*", how, times=1 if how != DROP else 4)
-    follow(backend, run_id, TASKS, pause=0.01)
+    follow(backend, run_id, OUT_OF_REACH, pause=0.01)
 
 
 def test_a_token_that_expires_on_the_way_is_told(host: str, state: State, compiled: Path) -> None:
@@ -104,16 +160,23 @@ def test_a_token_that_expires_on_the_way_is_told(host: str, state: State, compil
     run_id = started(backend, compiled)
     state.token = "another"
     with pytest.raises(RefusedError, match="status 401"):
-        follow(backend, run_id, TASKS, pause=0.01)
+        follow(backend, run_id, OUT_OF_REACH, pause=0.01)
 
 
 def test_the_command_ends_with_the_code_of_the_failed_stage(
     submit: Command, state: State, settings: Path, tmp_path: Path, host: str, compiled: Path
 ) -> None:
-    state.looks = [Look("FAILED", {"gate": "FAILED"}, "workflow failed")]
+    state.looks = [Look("FAILED", {"gate": "FAILED"})]
     ended = submit("--wait")
     assert (ended.code, ended.out.count("\n")) == (1, 1)
-    assert "error: gate failed: workflow failed" in ended.err
+    assert "error: gate failed without leaving a record; this shows how: kubectl describe workflows,pods" in ended.err
+
+
+def test_the_command_ends_with_a_code_of_its_own_for_a_cancelled_run(submit: Command, state: State) -> None:
+    state.looks = [Look("RUNNING"), Look("CANCELING"), Look("FAILED")]
+    ended = submit("--wait")
+    assert ended.code == 3
+    assert "error: the run was cancelled" in ended.err
 
 
 def test_cancel_ends_a_run(platen: Command, submit: Command, state: State, host: str) -> None:
@@ -121,7 +184,8 @@ def test_cancel_ends_a_run(platen: Command, submit: Command, state: State, host:
     run_id = next(iter(state.runs))
     assert platen("cancel", run_id, "--host", host).out == f"{run_id}: is being ended (pending)\n"
     assert state.terminated == [run_id]
-    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: had ended before (canceled)\n"
+    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: is being ended (canceling)\n"
+    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: had ended before (failed)\n"
     assert state.terminated == [run_id]
 
 
@@ -164,4 +228,4 @@ def test_ctrl_c_leaves_the_run_and_says_how_to_end_it(
 def test_what_is_told_of_is_what_runs_something(package: Package) -> None:
     assert {"ingest", "clean-text", "train", "notify"} <= package.tasks
     assert "exit-handler-1" not in package.tasks
-    assert len(package.tasks) == 14
+    assert len(package.tasks) == 15

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from platen.errors import SettingsError
+from platen.core.errors import SettingsError
+from platen.core.settings import document, parse
 from platen.pipelines.settings import RunSettings
-from platen.settings import document, parse
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from platen.errors import ClusterError, InputError
+from platen.core.errors import ClusterError, InputError
 from platen.pipelines.backend import Backend, RefusedError, connect
 from platen.pipelines.package import read_package
 from platen.pipelines.submit import Order, Submitted, submit_recurring

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from platen.telemetry import log
+from platen.core.telemetry import log
 
 
 @pytest.fixture(autouse=True)

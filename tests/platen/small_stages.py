@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from pydantic import Field
 
-from platen.settings import Settings
-from platen.stage import Inputs, Outcome, Place, Stage
+from platen.core.settings import Settings
+from platen.core.stage import Inputs, Outcome, Place, Stage
 
 Work = Callable[["WordSettings", Inputs, Place], Outcome]
 

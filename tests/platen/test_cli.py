@@ -11,7 +11,7 @@ import pytest
 COMMANDS = {
     *("ingest", "clean-text", "clean-images", "merge", "base", "encode", "train", "generate", "evaluate", "gate"),
     *("deploy", "serve", "monitor", "notify", "sample", "plan", "batch-size"),
-    *("run", "demo", "compile", "submit", "cancel", "reap", "settings", "version"),
+    *("run", "demo", "compile", "submit", "cancel", "reap", "settings", "version", "preflight", "doctor"),
     *("verify", "lineage", "releases", "rollback"),
 }
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from platen.stage import Folder
+from platen.core.stage import Folder
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SIDE = 128  # pixels; larger pictures are scaled down to it

@@ -14,9 +14,9 @@ from itertools import accumulate, pairwise
 from markupsafe import Markup
 
 from platen.components.notify.report.charts import picture
-from platen.errors import PlatenError
-from platen.lineage import walk
-from platen.stage import Folder
+from platen.core.errors import PlatenError
+from platen.core.lineage import walk
+from platen.core.stage import Folder
 
 BOX = (124, 36)  # width and height of a box in pixels
 GAP = (26, 26)  # between boxes, across and down

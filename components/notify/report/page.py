@@ -13,8 +13,8 @@ from platen.components.notify.report.album import Album
 from platen.components.notify.report.charts import number
 from platen.components.notify.summary import Summary
 from platen.components.notify.table import outcome_line
-from platen.errors import PlatenError
-from platen.telemetry import log
+from platen.core.errors import PlatenError
+from platen.core.telemetry import log
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,18 +7,24 @@ not there; the page then says so in that part's place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from platen.components.notify.evidence import Evidence, read_lines
+from platen.artifacts.dataset import Drop, read_drops, read_shard
+from platen.artifacts.decision import Decision
+from platen.artifacts.evaluation import Bias, ClosestPair, EvaluationReport, Metric, TimestepLoss
+from platen.artifacts.history import TrainingHistory
+from platen.artifacts.images import INDEX, GeneratedImage, read_index
+from platen.artifacts.metadata import DatasetMetadata
+from platen.artifacts.monitoring import LimitOutcome, MonitoringReport
+from platen.components.notify.evidence import Evidence
 from platen.components.notify.report import charts, graph
 from platen.components.notify.report.album import Album, below
 from platen.components.notify.summary import Summary
-from platen.dataset import Drop, read_drops, read_shard
-from platen.errors import InputError
-from platen.stage import Folder
+from platen.core.errors import InputError
+from platen.core.stage import Folder
 
 Part = dict[str, Any]
 
@@ -67,7 +73,7 @@ def data(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """What came in, what was dropped and why, what was kept."""
     merged = needed(evidence, "merge")
     planted, dropped = summary.planted or {}, summary.dropped or {}
-    splits = merged.manifest.facts["splits"]
+    splits = DatasetMetadata.of(merged).splits or {}
     shown = dropped_examples(merged, album)
     reasons = sorted({*planted, *dropped, *shown})
     rows = [
@@ -132,12 +138,12 @@ def kept_examples(merged: Folder, album: Album) -> list[Part]:
 
 def training(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """The loss curve, how the work was spread, and what was measured."""
-    history = evidence.read("train", "history.json")
-    rate = history.get("learning_rate")
+    history = TrainingHistory.read(needed(evidence, "train"))
+    rates = history.learning_rate
     return {
-        "losses": len(history["loss"]),
-        "curve": charts.loss_curve([loss for loss in history["loss"] if loss is not None]),
-        "rate": rate and rate_curve(rate),
+        "losses": len(history.loss),
+        "curve": charts.loss_curve([loss for loss in history.loss if loss is not None]),
+        "rate": rate_curve(rates) if rates else None,
         "train": summary.train,
         "zero": summary.zero,
         "rows": took(evidence.observed("train").get("measured") or {}),
@@ -176,15 +182,15 @@ def rate_curve(rates: list[float]) -> Any:
 def generated(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """Generated pictures by group and prompt."""
     folder = needed(evidence, "generate")
-    rows = read_lines(folder.part("index.jsonl") / "index.jsonl")
+    rows = read_index(folder.part(INDEX))
     missed = _missed(evidence)
     groups: dict[str, dict[str, list[Part]]] = {}
     shown = first_of_each(rows)
-    files = below(folder, [row["file"] for row in shown])
+    files = below(folder, [row.file for row in shown])
     for row in shown:
-        of_prompt = groups.setdefault(str(row.get("group", "")), {}).setdefault(str(row["prompt"]), [])
-        path = files.get(row["file"])
-        cell = {"seed": row.get("seed"), "missed": row["file"] in missed}
+        of_prompt = groups.setdefault(row.group, {}).setdefault(row.prompt, [])
+        path = files.get(row.file)
+        cell = {"seed": row.seed, "missed": row.file in missed}
         of_prompt.append({**cell, "picture": path and album.add_file(path)})
     return {
         "groups": [arrange(name, prompts) for name, prompts in groups.items()],
@@ -193,12 +199,12 @@ def generated(summary: Summary, evidence: Evidence, album: Album) -> Part:
     }
 
 
-def first_of_each(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first pictures of each prompt, MOST_EACH of them, in the order of the index."""
+def first_of_each(rows: Iterable[GeneratedImage]) -> list[GeneratedImage]:
+    """Return the first images of each prompt, MOST_EACH of them, in the order of the index."""
     counts: Counter[tuple[str, str]] = Counter()
     shown = []
     for row in rows:
-        of = (str(row.get("group", "")), str(row["prompt"]))
+        of = (row.group, row.prompt)
         counts[of] += 1
         if counts[of] <= MOST_EACH:
             shown.append(row)
@@ -208,10 +214,10 @@ def first_of_each(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def _missed(evidence: Evidence) -> set[str]:
     """Files of pictures that were nearer to another prompt than to their own, where evaluate has said so."""
     try:
-        pictures = evidence.read("evaluate", "report.json").get("pictures", [])
+        report = EvaluationReport.read(needed(evidence, "evaluate"))
     except InputError:
         return set()
-    return {row["file"] for row in pictures if row.get("retrieved") is False}
+    return {picture.file for picture in report.pictures if picture.retrieved is False}
 
 
 def arrange(name: str, prompts: Mapping[str, list[Part]]) -> Part:
@@ -239,66 +245,62 @@ METRICS = {
     "clip_score": "CLIP score",
     "clip_score_real": "CLIP score, real pictures",
     "retrieval_accuracy": "Prompt told from the others",
+    "memorised.share": "Memorised share",
+    "memorised.baseline": "Memorised share, held-out",
 }
 
 
 def evaluation(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """The measured values with their intervals and the gate's limits, and the closest training pictures."""
-    report = evidence.read("evaluate", "report.json")
-    limits = _limits(evidence)
-    named = [(METRICS[name], report[name], limits.get(name)) for name in METRICS if name in report]
-    memorised = report.get("memorised") or {}
-    for name, title in (("share", "Memorised share"), ("baseline", "Memorised share, held-out")):
-        if name in memorised:
-            named.append((title, memorised[name], limits.get(f"memorised.{name}")))
+    report = EvaluationReport.read(needed(evidence, "evaluate"))
+    limits, metrics = _limits(evidence), report.metrics()
     return {
-        "rows": [measured(title, metric, limit) for title, metric, limit in named],
-        "confidence": report.get("confidence", 0.95),
-        "extractor": report.get("extractor"),
-        "closest": _closest(evidence, memorised.get("closest", []), album),
-        "by_timestep": _by_timestep(report.get("held_out_loss_by_timestep") or []),
+        "rows": [measured(title, metrics[name], limits.get(name)) for name, title in METRICS.items()],
+        "confidence": report.confidence,
+        "extractor": report.extractor,
+        "closest": _closest(evidence, report.memorised.closest, album),
+        "by_timestep": _by_timestep(report.held_out_loss_by_timestep),
     }
 
 
-def measured(
-    title: str, metric: Mapping[str, Any], limit: float | None, span: tuple[float, float] | None = None
-) -> Part:
+def measured(title: str, metric: Metric, limit: float | None, span: tuple[float, float] | None = None) -> Part:
     """One row: the value, its interval as a drawing, and what it is held against."""
-    value, low, high = metric.get("value"), metric.get("low"), metric.get("high")
+    value, low, high = metric.value, metric.low, metric.high
     chart = None
     if value is not None and low is not None and high is not None:
         against = "" if limit is None else f", held against {charts.number(limit)}"
         told = f"{title}: {charts.number(value)}, from {charts.number(low)} to {charts.number(high)}{against}"
         chart = charts.whisker(value, low, high, told, limit, span)
-    better = {"higher": "↑", "lower": "↓"}.get(metric.get("direction", ""), "")
-    return {"title": title, "chart": chart, "limit": limit, "better": better, **metric}
+    better = {"higher": "↑", "lower": "↓"}.get(metric.direction, "")
+    return {"title": title, "chart": chart, "limit": limit, "better": better, **metric.model_dump()}
 
 
 def _limits(evidence: Evidence) -> dict[str, float]:
     """The limit that the gate held each metric against; nothing where it did not get to it."""
     try:
-        rules = evidence.read("gate", "decision.json")["rules"]
-    except (InputError, KeyError):
+        rules = Decision.read(needed(evidence, "gate")).rules
+    except InputError:
         return {}
-    return {rule["metric"]: rule["limit"] for rule in reversed(rules) if rule.get("limit") is not None}
+    return {rule.metric: rule.limit for rule in reversed(rules) if rule.limit is not None}
 
 
-def _closest(evidence: Evidence, pairs: Iterable[Mapping[str, Any]], album: Album) -> list[Part]:
+def _closest(evidence: Evidence, pairs: Sequence[ClosestPair], album: Album) -> list[Part]:
     folder = needed(evidence, "evaluate")
-    chosen = list(islice(pairs, CLOSEST))
-    files = below(folder, [pair[side] for pair in chosen for side in ("generated", "training")])
+    chosen = pairs[:CLOSEST]
+    files = below(folder, [file for pair in chosen for file in (pair.generated, pair.training)])
     shown = []
     for pair in chosen:
-        ours, theirs = files.get(pair["generated"]), files.get(pair["training"])
+        ours, theirs = files.get(pair.generated), files.get(pair.training)
         pictures = {"ours": ours and album.add_file(ours), "theirs": theirs and album.add_file(theirs)}
-        shown.append({**pair, **pictures, "prompt": short(pair["prompt"]), "caption": short(pair["caption"])})
+        words = {"prompt": short(pair.prompt), "caption": short(pair.caption)}
+        shown.append({**pictures, **words, "distance": pair.distance, "memorised": pair.memorised})
     return shown
 
 
-def _by_timestep(points: list[Mapping[str, float]]) -> Any:
+def _by_timestep(points: Sequence[TimestepLoss]) -> Any:
     if len(points) < 2:
         return None
-    line = [(float(point["timestep"]), float(point["value"])) for point in points]
+    line = [(float(point.timestep), point.value) for point in points]
     told = "Held-out loss by timestep: " + ", ".join(f"{charts.number(value)} at {step:.0f}" for step, value in line)
     across, up = (line[0][0], line[-1][0]), (0.0, max(value for _, value in line))
     return charts.line_chart([("line", line)], across, up, told, "timestep", size=(520, 140))
@@ -306,40 +308,32 @@ def _by_timestep(points: list[Mapping[str, float]]) -> Any:
 
 def bias(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """How often each value of an attribute comes out, against its reference share."""
-    attributes = evidence.read("evaluate", "report.json").get("bias") or {}
+    attributes = EvaluationReport.read(needed(evidence, "evaluate")).bias
     if not attributes:
         raise InputError("evaluate measured no attribute")
-    return {"attributes": [_attribute(name, entry) for name, entry in attributes.items()]}
+    return {"attributes": [_attribute(name, attribute) for name, attribute in attributes.items()]}
 
 
-def _attribute(name: str, entry: Mapping[str, Any]) -> Part:
-    values = entry["values"]
-    ends = [row["share"].get("high") or 0.0 for row in values] + [row["reference"] or 0.0 for row in values]
+def _attribute(name: str, attribute: Bias) -> Part:
+    values = attribute.values
+    ends = [row.share.high or 0.0 for row in values] + [row.reference for row in values]
     span = (-0.02, min(1.0, 1.1 * max([*ends, 0.1])))
     rows = [
-        {
-            **measured(row["value"], row["share"], row["reference"], span),
-            "count": row["count"],
-            "value_name": row["value"],
-        }
+        {**measured(row.value, row.share, row.reference, span), "count": row.count, "value_name": row.value}
         for row in values
     ]
     overall = [
-        measured(title, entry[key], None)
-        for key, title in (
-            ("distance", "Distance from the reference"),
-            ("abstained", "Judge abstained"),
-            ("judge_accuracy", "Judge right on held-out pictures"),
-        )
-        if key in entry
+        measured("Distance from the reference", attribute.distance, None),
+        measured("Judge abstained", attribute.abstained, None),
+        measured("Judge right on held-out pictures", attribute.judge_accuracy, None),
     ]
-    return {"name": name, "rows": rows, "overall": overall, "prompts": entry.get("prompts", [])}
+    return {"name": name, "rows": rows, "overall": overall, "prompts": attribute.prompts}
 
 
 def gate(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """The decision, rule by rule."""
-    decision = evidence.read("gate", "decision.json")
-    return {"verdict": decision["verdict"], "rules": decision["rules"], "champion": decision.get("champion")}
+    decision = Decision.read(needed(evidence, "gate"))
+    return {"verdict": decision.verdict, "rules": decision.rules, "champion": decision.champion}
 
 
 def retraining(summary: Summary, evidence: Evidence, album: Album) -> Part:
@@ -354,27 +348,21 @@ def monitor(summary: Summary, evidence: Evidence, album: Album) -> Part:
 
 
 def _monitored(evidence: Evidence, record: str) -> Part:
-    report = evidence.read(record, "report.json")
-    counted = {name: value for name, value in report.items() if name not in ("schema_version", "rules")}
+    report = MonitoringReport.read(needed(evidence, record))
     return {
-        "verdict": report["verdict"],
-        "reasons": report.get("reasons", []),
-        "rules": [_watched(rule) for rule in report.get("rules", [])],
-        "rows": list(flatten(counted)),
+        "verdict": report.verdict,
+        "reasons": report.reasons,
+        "rules": [_watched(rule) for rule in report.rules],
+        "rows": list(flatten(report.model_dump(exclude={"rules"}))),
     }
 
 
-def _watched(rule: Mapping[str, Any]) -> Part:
+def _watched(rule: LimitOutcome) -> Part:
     """One rule of the monitor; its value is in words where there is too little to tell."""
-    known = isinstance(rule["value"], int | float)
-    low, high = rule.get("interval") or (None, None)
-    values = {"value": rule["value"] if known else None, "low": low, "high": high, "n": rule.get("n")}
-    note = "" if known else str(rule["value"])
-    return {
-        **measured(rule["name"].replace("_", " "), values, rule["limit"]),
-        "note": note,
-        "exceeded": rule["exceeded"],
-    }
+    value, note = (None, rule.value) if isinstance(rule.value, str) else (rule.value, "")
+    low, high = rule.interval or (None, None)
+    metric = Metric(value=value, low=low, high=high, n=rule.n, unit="", direction="none", note=note)
+    return {**measured(rule.name.replace("_", " "), metric, rule.limit), "exceeded": rule.exceeded}
 
 
 def flatten(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from platen.artifacts.encoded import EncodedDataset
 from platen.components.train.batch_size.memory import Taken
 from platen.components.train.batch_size.search import largest_fitting, sizes
 from platen.components.train.batch_size.trial import LIMIT, MEMORY, TAKEN
-from platen.components.train.data.encoded import Encoded
 from platen.components.train.job import JOB, Job, clear_error, encode, read_error
 from platen.components.train.node.worker import Node, environment, node_folder, torchrun
 from platen.components.train.settings import TrainSettings
-from platen.errors import ProcessError, SettingsError
-from platen.processes import follow
-from platen.stage import Folder
-from platen.storage import write_file
-from platen.telemetry import PLAIN, log
+from platen.core.errors import ProcessError, SettingsError
+from platen.core.processes import follow
+from platen.core.stage import Folder
+from platen.core.storage import write_file
+from platen.core.telemetry import PLAIN, log
 
 FILL = 0.8  # of a rank's memory: the rest is for fragmentation, and for steps that are not like these
 KILLED = -9  # by the kernel, for want of memory
@@ -49,7 +49,7 @@ def find(settings: TrainSettings, inputs: Mapping[str, Folder], limit: int | Non
     """
     here = on_this_machine(settings)
     own = here.global_batch // here.ranks
-    samples = len(Encoded(inputs["encoded"].path)) // here.ranks
+    samples = len(EncodedDataset(inputs["encoded"].path)) // here.ranks
     took: dict[int, Taken | None] = {}
 
     def fits(size: int) -> bool:

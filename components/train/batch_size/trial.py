@@ -12,13 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from platen.artifacts.encoded import LATENTS
 from platen.components.train.batch_size.memory import Taken, gpu_taken, hold_to, host_bytes, host_taken
 from platen.components.train.job import DONE, Job, leave_error, read_job
 from platen.components.train.rank.faults import fault_of, is_out_of_memory
 from platen.components.train.rank.main import leave
-from platen.processes import die_with_parent
-from platen.storage import write_file
-from platen.telemetry import log, set_up_logging
+from platen.core.processes import die_with_parent
+from platen.core.storage import write_file
+from platen.core.telemetry import log, set_up_logging
 
 if TYPE_CHECKING:
     from platen.components.train.rank.trainer import Trainer
@@ -75,7 +78,8 @@ def measure(job: Job, desk: Path) -> Taken:
 def largest_steps(trainer: Trainer) -> list[int]:
     """Of the first steps those whose pictures are largest: the sizes take turns."""
     steps = range(min(trainer.settings.steps, LOOKED_AT))
-    sizes = {step: trainer.data.read(trainer.order.batch(step)[:1])[0].size for step in steps}
+    read = trainer.data.read
+    sizes = {step: np.asarray(read(trainer.order.batch(step)[:1])[LATENTS]).size for step in steps}
     return sorted(steps, key=lambda step: -sizes[step])[:STEPS]
 
 

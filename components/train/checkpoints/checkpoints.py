@@ -37,10 +37,10 @@ from platen.components.train.job import folder_of
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.parallel.masters import Masters
 from platen.components.train.parallel.zero import host_group
-from platen.errors import CorruptError, InputError
-from platen.manifest import Json, check_files
-from platen.storage import is_local, join, saving, store_for
-from platen.telemetry import log
+from platen.core.errors import CorruptError, InputError
+from platen.core.manifest import Json, check_files
+from platen.core.storage import is_local, join, saving, store_for
+from platen.core.telemetry import log
 
 
 @dataclass

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from platen.components.train.job import CHECKPOINT as INDEX
 from platen.components.train.job import folder_of, steps_below
-from platen.errors import CorruptError, InputError
-from platen.manifest import File, Json, canonical, sha256
-from platen.storage import join, store_for
-from platen.telemetry import log
+from platen.core.errors import CorruptError, InputError
+from platen.core.manifest import File, Json, canonical, sha256
+from platen.core.storage import join, store_for
+from platen.core.telemetry import log
 
 PROGRESS, LAYOUT, STATE = "progress.json", "layout.json", "state.safetensors"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from platen.components.train.checkpoints.index import LAYOUT, committed, read_described
 from platen.components.train.job import CHECKPOINTS, Job, saved_steps
-from platen.errors import CorruptError, InputError
-from platen.storage import join
-from platen.telemetry import log
+from platen.core.errors import CorruptError, InputError
+from platen.core.storage import join
+from platen.core.telemetry import log
 
 
 def check_resumable(job: Job) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from platen.components.train.checkpoints.index import STATE, Layout, Stretch
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.parallel.masters import Masters, Piece
-from platen.manifest import File
+from platen.core.manifest import File
 
 WEIGHT, AVERAGE = "weight", "average"  # the optimizer's moments have its own names for them
 CHUNK = 1 << 22  # bytes

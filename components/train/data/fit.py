@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from platen.components.train.data.index import TRAIN
+from platen.artifacts.encoded import TRAIN
 from platen.components.train.data.sources import numbers_of
 from platen.components.train.settings import TrainSettings
-from platen.errors import InputError, SettingsError
-from platen.stage import Folder
-from platen.telemetry import log
+from platen.core.errors import InputError, SettingsError
+from platen.core.stage import Folder
+from platen.core.telemetry import log
 
 
 def check_fit(settings: TrainSettings, encoded: Folder) -> None:

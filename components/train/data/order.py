@@ -17,7 +17,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from platen.components.train.data.encoded import Encoded
+from platen.artifacts.encoded import EncodedDataset
 from platen.components.train.data.permutation import keys_of, shuffled
 from platen.components.train.data.sources import numbers_of
 from platen.components.train.data.turns import Turns
@@ -92,7 +92,7 @@ class Order:
         return self.buckets[int(buckets[0])].batch(int(numbers[0]), self.global_batch, self.seed)
 
 
-def build_order(data: Encoded, weights: Mapping[str, float], global_batch: int, seed: int) -> Order:
+def build_order(data: EncodedDataset, weights: Mapping[str, float], global_batch: int, seed: int) -> Order:
     """The order of an encoded folder's training samples. Raises SettingsError for weights that do not fit them."""
     if not weights:
         return Order([[bucket] for bucket in data.buckets], [Fraction(1)], global_batch, seed)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

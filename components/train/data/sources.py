@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platen.components.train.data.index import training_rows
-from platen.dataset import shards_of
-from platen.errors import SettingsError
-from platen.settings import nearest
+from platen.artifacts.dataset import shards_of
+from platen.artifacts.encoded import training_rows
+from platen.core.errors import SettingsError
+from platen.core.settings import nearest
 
 if TYPE_CHECKING:
     import numpy as np

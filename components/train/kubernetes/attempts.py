@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ValidationError
 
 from platen.components.train.job import RESULT, STOPPED, committed_steps
-from platen.storage import join, store_for
+from platen.core.storage import join, store_for
 
 
 class Restart(BaseModel):

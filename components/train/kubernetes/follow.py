@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from platen.cluster import Cluster, Object, RefusedError
 from platen.components.train.kubernetes.pods import has_ended, has_started
 from platen.components.train.kubernetes.pytorchjob import CONTAINER, pods_path
-from platen.errors import ClusterError
-from platen.telemetry import log
+from platen.core.errors import ClusterError
+from platen.core.telemetry import log
+from platen.jobs.cluster import Cluster, Object, RefusedError
 
 LINES_PER_SECOND = 50  # of one pod; more are counted and left out
 KEEP = 40  # last lines of a pod that are kept for the error's text

@@ -21,11 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from platen.cluster import AwayError, Cluster, Object, RefusedError, connect
 from platen.components.train.job import OUT_OF_TIME, STOPPED, absolute, clear_error, read_error
 from platen.components.train.kubernetes.attempts import Attempts, Restart, is_finished, load, newest_step
 from platen.components.train.kubernetes.follow import Logs
-from platen.components.train.kubernetes.own_pod import is_taken_away, own_workflow
 from platen.components.train.kubernetes.pods import (
     condition,
     end_of,
@@ -55,9 +53,11 @@ from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.kubernetes.verdict import Failure, judge
 from platen.components.train.kubernetes.waiting import why_waiting
 from platen.components.train.settings import TrainSettings
-from platen.errors import ClusterError, PlatenError, ProcessError, SettingsError, UserError
-from platen.stage import Place
-from platen.telemetry import log
+from platen.core.errors import ClusterError, PlatenError, ProcessError, SettingsError, UserError
+from platen.core.stage import Place
+from platen.core.telemetry import log
+from platen.jobs.cluster import AwayError, Cluster, Object, RefusedError, connect
+from platen.jobs.own_pod import is_taken_away, own_workflow
 
 POLL = 1.0  # seconds between two looks at the job
 OUTAGE = 3600.0  # seconds for which the API server may be away while a job is followed: training goes on meanwhile

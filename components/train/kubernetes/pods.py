@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from platen.cluster import Cluster, Object
 from platen.components.train.job import LOST_PEER, OUT_OF_TIME, STOPPED
 from platen.components.train.kubernetes.pytorchjob import CONTAINER, pods_path
+from platen.jobs.cluster import Cluster, Object
 
 OVERDUE = 15.0  # seconds after its grace for which a pod that was deleted may still seem to run
 MEANING = {

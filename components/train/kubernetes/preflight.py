@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import PurePosixPath
 
-from platen.cluster import Cluster, Object, RefusedError, own_namespace
 from platen.components.train.checkpoints.resumable import check_resumable
 from platen.components.train.job import USERS, read_job
 from platen.components.train.kubernetes.follow import entry
-from platen.components.train.kubernetes.pods import condition, end_of, has_started, pods_of, timestamp
+from platen.components.train.kubernetes.pods import condition, end_of, has_started, moment, pods_of, timestamp
 from platen.components.train.kubernetes.probe import gibibytes
 from platen.components.train.kubernetes.pytorchjob import (
     API,
@@ -28,24 +28,28 @@ from platen.components.train.kubernetes.pytorchjob import (
 )
 from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.kubernetes.waiting import why_waiting
-from platen.components.train.models.files import UNET_FILE
 from platen.components.train.node.nvme import GIB
 from platen.components.train.node.nvme import needed_bytes as nvme_bytes
 from platen.components.train.settings import TrainSettings
-from platen.errors import ClusterError, InputError, SettingsError
-from platen.manifest import File, canonical, sha256
-from platen.stage import open_folder
-from platen.telemetry import log
+from platen.core.errors import ClusterError, InputError, SettingsError
+from platen.core.manifest import File, canonical, sha256
+from platen.core.stage import open_folder
+from platen.core.telemetry import log
+from platen.families.registry import family_of
+from platen.jobs.cluster import Cluster, Object, RefusedError, own_namespace
+from platen.jobs.rights import Right, lacking, may
 
-NEEDED = (  # group, resource, verbs: what the launcher does
-    ("kubeflow.org", "pytorchjobs", ("get", "list", "create", "patch", "delete")),
-    ("", "pods", ("get", "list")),
-    ("", "pods/log", ("get",)),
-    ("", "events", ("list",)),
+NEEDED = (  # what the launcher does
+    Right("kubeflow.org", "pytorchjobs", ("get", "list", "create", "patch", "delete")),
+    Right("", "pods", ("get", "list")),
+    Right("", "pods/log", ("get",)),
+    Right("", "events", ("list",)),
 )
 PROBE_SECONDS = 60.0  # for the probe to start; a node may have to be made first, or an image to be pulled
 PROBE_STAYS = 3600  # seconds for which a probe that went well counts
-HOPELESS = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
+NOT_PULLED = "ImagePullBackOff"
+HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
+WEIGHTS = r"(diffusion_pytorch_model|model)(-\d{5}-of-\d{5})?\.safetensors"  # of one part, whole or sharded
 WIDEST = 4  # bytes of a number in a file of weights
 STATES = 8  # size of the optimizer's states, gradients and average, in sizes of the base model, on the safe side
 
@@ -70,8 +74,10 @@ def preflight(cluster: Cluster, settings: JobSettings, workspace: str, job_uri: 
     check_volumes(cluster.namespace, own_namespace(), workspace)
     check_quota(cluster, settings)
     look_for_a_node(cluster, settings)
-    encoded, base = (open_folder(uri).manifest.files for uri in (job.encoded, job.base))
-    needed = disk_use(job.settings, encoded, base, settings.processes_per_node)
+    encoded, base = (open_folder(uri) for uri in (job.encoded, job.base))
+    family, with_text_encoder = family_of(base.part("model_index.json")), encoded.manifest.facts.get("text") == "tokens"
+    parts = family.trained_parts(with_text_encoder=with_text_encoder)
+    needed = disk_use(job.settings, encoded.manifest.files, base.manifest.files, parts, settings.processes_per_node)
     probe(cluster, settings, [workspace, *map(str, needed)])
 
 
@@ -93,31 +99,12 @@ def check_operator(cluster: Cluster) -> None:
 
 def check_rights(cluster: Cluster) -> None:
     """Raise ClusterError that lists what this account may not do."""
-    missing = [
-        f"{verb} {resource}{f'.{group}' if group else ''}"
-        for group, resource, verbs in NEEDED
-        for verb in verbs
-        if not may(cluster, verb, group, resource)
-    ]
+    missing = lacking(cluster, NEEDED)
     if missing:
         raise ClusterError(
             f"preflight: this account may not {', '.join(missing)} in the namespace {cluster.namespace}; "
             "bind it to the role in manifests/base/rbac.yaml, or set PLATEN_NAMESPACE to a namespace where it may"
         )
-
-
-def may(cluster: Cluster, verb: str, group: str, resource: str, *, everywhere: bool = False) -> bool:
-    """Whether this account has a right in the namespace, or in the whole cluster."""
-    name, _, part = resource.partition("/")
-    asked = {"verb": verb, "group": group, "resource": name, "subresource": part}
-    scope = {} if everywhere else {"namespace": cluster.namespace}
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {**asked, **scope}},
-    }
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    return bool(cluster.create(path, body)["status"]["allowed"])
 
 
 def check_workspace(settings: JobSettings, workspace: str) -> None:
@@ -146,16 +133,20 @@ def check_quota(cluster: Cluster, settings: JobSettings) -> None:
     """Raise ClusterError where a quota of the namespace has no room for all pods."""
     if not may(cluster, "list", "", "resourcequotas"):
         return
-    wanted = quota_use(settings)
-    for quota in cluster.items(f"/api/v1/namespaces/{cluster.namespace}/resourcequotas"):
-        if quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"):
-            continue  # it may not be meant for these pods
-        short = shortage(wanted, quota.get("status", {}))
+    for name, quota in quotas(cluster):
+        short = shortage(quota_use(settings), quota.get("status", {}))
         if short:
             raise ClusterError(
-                f"preflight: the quota {quota['metadata']['name']} of the namespace {cluster.namespace} has no room: "
+                f"preflight: the quota {name} of the namespace {cluster.namespace} has no room: "
                 f"{'; '.join(short)}. Ask for less in train.job, wait for what uses it, or have the quota raised"
             )
+
+
+def quotas(cluster: Cluster) -> list[tuple[str, Object]]:
+    """List the namespace's quotas with their names, but for those that may not be meant for the job's pods."""
+    found = cluster.items(f"/api/v1/namespaces/{cluster.namespace}/resourcequotas")
+    scoped = ("scopes", "scopeSelector")
+    return [(quota["metadata"]["name"], quota) for quota in found if not any(map(quota["spec"].get, scoped))]
 
 
 def quota_use(settings: JobSettings) -> dict[str, Decimal]:
@@ -195,13 +186,17 @@ def look_for_a_node(cluster: Cluster, settings: JobSettings) -> None:
     """Warn where no node could ever hold a pod. No refusal: an autoscaler may make one."""
     if not may(cluster, "list", "", "nodes", everywhere=True):
         return
-    needed = {name: quantity(amount) for name, amount in resources(settings)["requests"].items()}
-    labels = dict(settings.node_selector)
-    if settings.gpu_type:
-        labels[settings.gpu_type_label] = settings.gpu_type
+    needed, labels = node_needs(settings)
     if not any(could_hold(node, needed, labels) for node in cluster.items("/api/v1/nodes")):
         asked = ", ".join(f"{name} {plain(amount)}" for name, amount in needed.items())
         log.warning("preflight: no node of this cluster could hold a pod (%s, labels %s)", asked, labels or "any")
+
+
+def node_needs(settings: JobSettings) -> tuple[dict[str, Decimal], dict[str, str]]:
+    """Return what a pod needs of its node: resources, and labels."""
+    needed = {name: quantity(amount) for name, amount in resources(settings)["requests"].items()}
+    chosen = {settings.gpu_type_label: settings.gpu_type} if settings.gpu_type else {}
+    return needed, {**settings.node_selector, **chosen}
 
 
 def could_hold(node: Object, needed: Mapping[str, Decimal], labels: Mapping[str, str]) -> bool:
@@ -212,43 +207,88 @@ def could_hold(node: Object, needed: Mapping[str, Decimal], labels: Mapping[str,
     return enough and all(own.get(name) == value for name, value in labels.items())
 
 
-def disk_use(settings: TrainSettings, encoded: Sequence[File], base: Sequence[File], ranks: int) -> list[str | int]:
-    """What a pod of some ranks needs of its disks: scratch; a path on NVMe and what it needs there, if it uses one.
+def disk_use(
+    settings: TrainSettings, encoded: Sequence[File], base: Sequence[File], parts: Sequence[str], ranks: int
+) -> list[str | int]:
+    """Compute what a pod needs of its disks: scratch; a path on NVMe and what it needs there, if it uses one.
 
-    All in whole GiB. Scratch holds the inputs, and checkpoints and export on their way. For NVMe the file of weights is
-    not fetched to be counted: it is at least this much, if they are fp32 there.
+    All in whole GiB. Scratch holds the inputs, and checkpoints and export on their way. For NVMe the files of weights
+    are not fetched to be counted: it is at least this much, if they are fp32 there.
+
+    Args:
+        settings: Of the training.
+        encoded: Files of the encoded dataset.
+        base: Files of the base model.
+        parts: Its folders whose weights are trained.
+        ranks: Of the pod.
     """
     needed = sum(file.size for file in encoded) + (1 + STATES) * sum(file.size for file in base)
     zero = settings.zero
     scratch = -(-needed // GIB)
     if zero.nvme_path is None or not zero.uses_nvme:
         return [scratch]
-    parameters = sum(file.size for file in base if file.path == UNET_FILE) // WIDEST
+    weights = re.compile(rf"({'|'.join(map(re.escape, parts))})/{WEIGHTS}")
+    parameters = sum(file.size for file in base if weights.fullmatch(file.path)) // WIDEST
     return [scratch, zero.nvme_path, nvme_bytes(settings, parameters, ranks) // GIB]
 
 
-def probe(cluster: Cluster, settings: JobSettings, arguments: Sequence[str]) -> None:
+class NotPulledError(ClusterError):
+    """The image of the training pods cannot be pulled; `words` are the kubelet's."""
+
+    def __init__(self, message: str, words: str) -> None:
+        super().__init__(message)
+        self.words = words
+
+
+def probe(cluster: Cluster, settings: JobSettings, arguments: Sequence[str]) -> bool:
     """Run the probe in a pod like the real ones, without their GPUs; once an hour where it went well.
 
-    The job itself is the note that it did: it stays for that long.
+    The job itself is the note that it did: it stays for that long. One that another run has just made of the same pod
+    is waited for. False where the probe did not get to run in time.
     """
     body = probe_body(settings, arguments)
-    name = body["metadata"]["name"]
-    path = f"{jobs_path(cluster)}/{name}"
+    path = f"{jobs_path(cluster)}/{body['metadata']['name']}"
     there = cluster.get(path)
     if there is not None and condition(there, "Succeeded"):
-        return
-    if there is not None:
-        cluster.delete(path)
-        while cluster.get(path) is not None:
-            time.sleep(0.2)
+        return True
+    if there is not None and is_under_way(there):
+        log.info("preflight: waiting for the same probe of another run")
+        well = wait_for_probe(cluster, settings, there, PROBE_SECONDS - age(there))
+        if well is not None:
+            return well
+    elif there is not None and not take_away(cluster, path, there):
+        log.warning("preflight: an earlier probe is still being deleted; going on without one (%s)", path)
+        return False
     log.info("preflight: probing image and storage from a pod")
-    job, well = cluster.apply(path, body), False
+    job, well = cluster.apply(path, body), None
     try:
-        well = wait_for_probe(cluster, settings, job)
+        well = wait_for_probe(cluster, settings, job, PROBE_SECONDS)
     finally:
         if not well:
-            cluster.delete(path)
+            cluster.delete(path, uid=job["metadata"]["uid"])
+    return bool(well)
+
+
+def is_under_way(job: Object) -> bool:
+    """Return whether the run that made a probe still waits for it."""
+    gone = "deletionTimestamp" in job["metadata"] or condition(job, "Failed") is not None
+    return not gone and age(job) < PROBE_SECONDS
+
+
+def age(job: Object) -> float:
+    """For how many seconds a job has been there."""
+    return max(0.0, time.time() - moment(job["metadata"]["creationTimestamp"]))
+
+
+def take_away(cluster: Cluster, path: str, job: Object) -> bool:
+    """Delete a probe; False where it is not gone in time."""
+    uid, until = job["metadata"]["uid"], time.monotonic() + PROBE_SECONDS
+    cluster.delete(path, uid=uid)
+    while (there := cluster.get(path)) is not None and there["metadata"]["uid"] == uid:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def probe_body(settings: JobSettings, arguments: Sequence[str]) -> Object:
@@ -266,29 +306,48 @@ def probe_body(settings: JobSettings, arguments: Sequence[str]) -> Object:
     return job_body(chosen, task, seconds=int(PROBE_SECONDS * 2), annotations=annotations)
 
 
-def wait_for_probe(cluster: Cluster, settings: JobSettings, job: Object) -> bool:
+def wait_for_probe(cluster: Cluster, settings: JobSettings, job: Object, seconds: float) -> bool | None:
     """Whether the probe went well; False where it did not get to run, for no reason that lies in the job.
 
-    Raises ClusterError where it failed, or where it never can run; InputError where what is wrong is the user's.
+    None where somebody took it away: how its pods end then says nothing.
+
+    Raises:
+        ClusterError: It failed, or never can run.
+        NotPulledError: Its image cannot be pulled.
+        InputError: It failed of what the user gave.
     """
     name, uid = job["metadata"]["name"], job["metadata"]["uid"]
-    path, until = f"{jobs_path(cluster)}/{name}", time.monotonic() + PROBE_SECONDS
+    path, until = f"{jobs_path(cluster)}/{name}", time.monotonic() + seconds
+    pulling = ""  # what the kubelet said of the pull itself: its later words may be of the back-off alone
     while True:
-        job = cluster.get(path) or job
-        pods = pods_of(cluster, name, uid)
+        found = cluster.get(path)
+        if found is None or found["metadata"]["uid"] != uid or "deletionTimestamp" in found["metadata"]:
+            return None
+        job, pods = found, pods_of(cluster, name, uid)
         if condition(job, "Succeeded"):
             return True
-        ended = next((end for pod in pods if (end := end_of(pod))), None)
+        staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        ended = next((end for pod in staying if (end := end_of(pod))), None)
         if ended or condition(job, "Failed"):
             kind = InputError if ended and ended.code == USERS else ClusterError
             raise kind(f"preflight: a pod with {chosen_image(settings)} failed: {words_of(cluster, pods)}")
         why = "" if any(map(has_started, pods)) else why_waiting(cluster, job, pods, 1)
-        if any(word in why for word in HOPELESS) or ("forbidden" in why and not pods):
-            raise ClusterError(f"preflight: a pod with {chosen_image(settings)} cannot start: {why}")
+        pulling = why if "ErrImagePull" in why else pulling
+        refuse_hopeless(settings, why, pulling, made=bool(pods))
         if time.monotonic() > until:
             log.warning("preflight: the probe has not ended within %.0f s; going on without it. %s", PROBE_SECONDS, why)
             return False
         time.sleep(0.5)
+
+
+def refuse_hopeless(settings: JobSettings, why: str, pulling: str, *, made: bool) -> None:
+    """Raise where the probe's pod waits for what does not come; `pulling` is what was said of its image before."""
+    start = f"preflight: a pod with {chosen_image(settings)} cannot start: "
+    if any(word in why for word in HOPELESS) or ("forbidden" in why and not made):
+        raise ClusterError(start + why)
+    if NOT_PULLED in why:
+        words = "; ".join(dict.fromkeys(filter(None, [why, pulling])))
+        raise NotPulledError(start + words, words)
 
 
 def words_of(cluster: Cluster, pods: list[Object]) -> str:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-import uuid
 from pathlib import Path
 
 from platen.components.train.node.nvme import GIB, check_nvme
-from platen.errors import PlatenError, StorageError
-from platen.storage import join, scratch, store_for
-from platen.telemetry import log, set_up_logging
+from platen.core.errors import PlatenError, StorageError
+from platen.core.storage import scratch, try_writing
+from platen.core.telemetry import log, set_up_logging
 
 
 def main(workspace: str, needed: str, nvme: str | None = None, needed_there: str = "0") -> None:
@@ -38,12 +37,7 @@ def probe(workspace: str, needed: int) -> None:
     Raises:
         StorageError: One of them failed; with what to do.
     """
-    store, uri, data = store_for(workspace), join(workspace, f".probe-{uuid.uuid4().hex[:8]}"), b"probe"
-    store.write(uri, data)
-    found = store.read(uri)
-    store.remove(uri)
-    if found != data:
-        raise StorageError(f"{workspace}: what was written there could not be read back")
+    try_writing(workspace)
     folder = scratch()
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platen.cluster import LABELS, Cluster, Object
 from platen.components.train.job import run_id
 from platen.components.train.kubernetes.settings import JobSettings
-from platen.images import image
-from platen.manifest import RUN as RUN_RECORD
-from platen.manifest import canonical
-from platen.stage import Folder
+from platen.core.images import image
+from platen.core.manifest import RUN as RUN_RECORD
+from platen.core.manifest import canonical
+from platen.core.stage import Folder
+from platen.jobs.cluster import LABELS, Cluster, Object
 
 API = "/apis/kubeflow.org/v1"
 METRICS = "metrics"  # the port that the PodMonitor and the network policy of the manifests name

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from platen.cluster import LABELS, Cluster, Object, RefusedError
 from platen.components.train.kubernetes.pods import condition, moment
 from platen.components.train.kubernetes.pytorchjob import FOLLOWED, jobs_path
-from platen.telemetry import log
+from platen.core.telemetry import log
+from platen.jobs.cluster import LABELS, Cluster, Object, RefusedError
 
 SETTLE = 40.0  # seconds in which a follower that there is leaves a sign, also when the API server is just back
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from platen.settings import Settings, matching
+from platen.core.settings import Settings, matching
 
 Quantity = Annotated[
     str,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from platen.components.train.job import OUT_OF_TIME
 from platen.components.train.kubernetes.pods import End
-from platen.errors import PlatenError, UserError
+from platen.core.errors import PlatenError, UserError
 
 
 @dataclass(frozen=True)

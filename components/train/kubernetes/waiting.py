@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from platen.cluster import Cluster, Object
 from platen.components.train.kubernetes.pods import has_started, is_suspended
+from platen.jobs.cluster import Cluster, Object
 
 WAITING = {"ContainerCreating", "PodInitializing"}  # says nothing: the events tell why
 
@@ -32,15 +32,28 @@ def why_pod_waits(cluster: Cluster, pod: Object) -> list[str]:
     stuck = [waits for entry in told if (waits := entry["state"].get("waiting")) and waits["reason"] not in WAITING]
     if stuck:
         return [f"{name}: {waits['reason']}: {waits.get('message', '')}" for waits in stuck]
+    if is_moving_on(cluster, pod):
+        return []
     return [f"{name}: {message}" for message in warnings_of(cluster, pod)]
+
+
+def is_moving_on(cluster: Cluster, pod: Object) -> bool:
+    """Return whether the newest event of a pod is not a warning: it has been scheduled, or is pulling its image."""
+    events = events_of(cluster, pod)
+    return bool(events) and events[-1]["type"] == "Normal"
 
 
 def warnings_of(cluster: Cluster, thing: Object) -> list[str]:
     """What the events warn of, the newest two."""
-    uid = thing["metadata"]["uid"]
+    warnings = [event["message"] for event in events_of(cluster, thing) if event["type"] == "Warning"]
+    return list(dict.fromkeys(warnings))[-2:]
+
+
+def events_of(cluster: Cluster, thing: Object) -> list[Object]:
+    """Return the events of an object, the newest last."""
     path = f"/api/v1/namespaces/{cluster.namespace}/events"
-    events = cluster.items(path, fieldSelector=f"involvedObject.uid={uid},type=Warning")
-    return list(dict.fromkeys(event["message"] for event in sorted(events, key=last_seen)))[-2:]
+    events = cluster.items(path, fieldSelector=f"involvedObject.uid={thing['metadata']['uid']}")
+    return sorted(events, key=last_seen)
 
 
 def last_seen(event: Object) -> str:

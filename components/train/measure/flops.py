@@ -6,18 +6,18 @@ MFU as in arXiv 2204.02311, appendix B: what recomputation adds (gradient checkp
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from platen.components.train.data.encoded import Encoded
-from platen.components.train.models.unet import build_empty
-from platen.telemetry import log
+from platen.artifacts.encoded import LATENTS, EncodedDataset
+from platen.components.train.data.batch import batch_conditions, move_conditions
+from platen.components.train.models.denoiser import Pretrained
+from platen.core.telemetry import log
 
 TERA = 1e12
 BACKWARD = 2  # a backward pass takes twice the products of a forward pass: for inputs and for weights
@@ -32,43 +32,47 @@ PEAKS = {
 SIZE, TRIES = 512, 5  # of the product that a CPU is tried with
 
 
-def sample_flops(base: Path, data: Encoded, *, adapters: bool) -> int | None:
-    """Floating-point operations of training on one sample, the mean over all sizes of pictures.
+def sample_flops(base: Pretrained, data: EncodedDataset, *, adapters: bool) -> int | None:
+    """Count floating-point operations of training on one sample, the mean over all sizes of images.
+
+    Conditions of variable length count as those of the first sample of a size.
 
     None, with a warning, for a model that cannot run on the meta device: that is no reason not to train.
 
     Args:
-        base: A diffusers folder.
+        base: The model.
         data: What is trained on.
         adapters: Whether the model's own weights are frozen: they need no gradients then; products of the adapters
             themselves are few, and left out.
     """
     try:
         with torch.device("meta"):
-            model = build_empty(base, with_text_encoder=data.unconditional.ndim == 1)
+            model = base.build()
         sizes = [(len(numbers), data.read(np.array(numbers[:1]))) for numbers in data.buckets]
-        forward = sum(count * forward_flops(model, *sample) for count, sample in sizes)
+        forward = sum(
+            count * forward_flops(model, torch.as_tensor(sample[LATENTS]), batch_conditions(data, sample, [False]))
+            for count, sample in sizes
+        )
         return forward // len(data) * (BACKWARD if adapters else 1 + BACKWARD)
     except (NotImplementedError, RuntimeError) as error:
         log.warning("train: no MFU, the model's arithmetic cannot be counted: %s", error)
         return None
 
 
-def forward_flops(model: nn.Module, latents: np.ndarray, text: np.ndarray) -> int:
-    """Floating-point operations of a forward pass of one sample.
+def forward_flops(model: nn.Module, latents: Tensor, conditions: dict[str, Tensor]) -> int:
+    """Count floating-point operations of a forward pass of one sample.
 
     Args:
         model: On the meta device, so that nothing is computed.
-        latents: Latents (1, c, h, w); only their shape counts.
-        text: Text (1, tokens, width), or token ids (1, tokens).
+        latents: Latents (1, c, h, w); only their shape counts, as that of conditions.
+        conditions: Of the sample.
     """
     inputs = torch.empty(latents.shape, device="meta"), torch.zeros(1, device="meta")
-    context = torch.from_numpy(text).to("meta")
-    context = context.float() if context.is_floating_point() else context.long()
+    moved = move_conditions(conditions, "meta", torch.float32)
     counter = FlopCounterMode(display=False)
     # attention's fused kernels are not in the counter's table on every device; its products are
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        model(*inputs, context)
+        model(*inputs, moved)
     return int(counter.get_total_flops())
 
 

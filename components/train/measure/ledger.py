@@ -13,8 +13,8 @@ from itertools import pairwise
 from pydantic import BaseModel
 
 from platen.components.train.measure.clock import Window
-from platen.manifest import canonical
-from platen.storage import is_local, join, store_for
+from platen.core.manifest import canonical
+from platen.core.storage import is_local, join, store_for
 
 MEASURED = "measured.json"
 WRITE_EVERY = 30  # seconds

@@ -26,7 +26,7 @@ from platen.components.train.measure.scalars import Scalars
 from platen.components.train.measure.trace import Tracer
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.parallel.zero import host_group
-from platen.manifest import Json
+from platen.core.manifest import Json
 
 __all__ = ["CHECKPOINT", "COMMUNICATION", "DATA", "Meter"]
 

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 
 from platen.components.train.measure.clock import Window
 from platen.components.train.measure.told import Told
-from platen.telemetry import log
+from platen.core.telemetry import log
 
 
 class Metrics:

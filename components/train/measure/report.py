@@ -19,8 +19,8 @@ from platen.components.train.measure.straggler import Stragglers
 from platen.components.train.measure.told import Straggler, Told
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.settings import TrainSettings
-from platen.manifest import Json
-from platen.telemetry import log
+from platen.core.manifest import Json
+from platen.core.telemetry import log
 
 Losses = Sequence[float | None]
 

@@ -15,7 +15,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
-from platen.storage import is_local, join, saving, store_for
+from platen.core.storage import is_local, join, saving, store_for
 
 TENSORBOARD = "tensorboard"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 POD_METRICS_PORT = 9464  # in the pods of a PyTorchJob, unless set otherwise
 

@@ -10,8 +10,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from platen.components.train.measure.settings import TraceSettings
-from platen.storage import is_local, join, saving, store_for
-from platen.telemetry import log
+from platen.core.storage import is_local, join, saving, store_for
+from platen.core.telemetry import log
 
 TRACES = "traces"
 

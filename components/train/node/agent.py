@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from platen.storage import write_file
+from platen.core.storage import write_file
 
 
 def main(report: str, arguments: list[str]) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
+from platen.core.errors import SettingsError
 
 GIB = 2**30
 OPTIMIZER = 16  # bytes a number: fp32 weight, gradient and two moments
 
 
 def needed_bytes(settings: TrainSettings, parameters: int, ranks: int) -> int:
-    """What some ranks of a training keep on NVMe of a UNet of so many parameters."""
+    """Count the bytes that some ranks of a training keep on NVMe for a model of so many parameters."""
     zero = settings.zero
     width = 4 if settings.precision == "fp32" else 2
     each = OPTIMIZER * (zero.offload_optimizer == "nvme") + width * (zero.offload_parameters == "nvme")

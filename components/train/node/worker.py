@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from platen.artifacts.encoded import EncodedRecord
 from platen.components.train.job import (
     BEGAN_AT,
     DONE,
@@ -36,14 +37,15 @@ from platen.components.train.job import (
     leave_error,
     read_job,
 )
-from platen.components.train.models.files import UNET_FILE, tensor_sizes
+from platen.components.train.models.tensors import tensor_sizes
 from platen.components.train.node.nvme import needed_bytes, nvme_folder
 from platen.components.train.settings import TrainSettings
-from platen.errors import CorruptError, InputError, PlatenError
-from platen.processes import follow, start
-from platen.stage import open_folder
-from platen.storage import saving, scratch, write_file
-from platen.telemetry import log, set_up_logging
+from platen.core.errors import CorruptError, InputError, PlatenError
+from platen.core.processes import follow, start
+from platen.core.stage import open_folder
+from platen.core.storage import saving, scratch, write_file
+from platen.core.telemetry import log, set_up_logging
+from platen.families.registry import family_of
 
 NOISE = ("[WARNING]", "[INFO]", "[W", "INFO ", "built successfully")
 RANK = "platen.components.train.rank.main"
@@ -77,7 +79,8 @@ class Node:
         """What torchrun must be told of it."""
         ranks = [f"--nproc-per-node={self.processes}"]
         if self.master is None:
-            return ["--standalone", *ranks]
+            # by an address: torchrun waits without a word where the machine's own name leads nowhere
+            return ["--standalone", "--local-addr=127.0.0.1", *ranks]
         address, port = self.master
         nodes = [f"--nnodes={self.count}", f"--node-rank={self.index}"]
         return [*nodes, *ranks, f"--master-addr={address}", f"--master-port={port}"]
@@ -128,7 +131,7 @@ def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, st
         )
     began = str(time.time())  # the time budget counts from here
     zero, inputs = job.settings.zero, {name: fetch(job, name) for name in job.digests}
-    parameters = sum(tensor_sizes(Path(inputs["base"], UNET_FILE))) if zero.uses_nvme else 0
+    parameters = count_parameters(Path(inputs["base"]), Path(inputs["encoded"])) if zero.uses_nvme else 0
     needed = needed_bytes(job.settings, parameters, node.processes)
     with node_folder(job.shared, node.index) as desk, nvme_folder(zero, desk.name, needed) as own:
         settings = job.settings.model_copy(update={"zero": own})
@@ -139,6 +142,13 @@ def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, st
             relay.watch(process)
             last = follow(process.stdout, lambda line: say_useful(line, say)) if process.stdout else []
         return Ended(exit_code(process.returncode, desk / "report.json", node, told=relay.told), last)
+
+
+def count_parameters(base: Path, encoded: Path) -> int:
+    """Count the numbers that are trained on, by the headers of the base's files."""
+    with_text_encoder = EncodedRecord.read(encoded).text == "tokens"
+    parts = family_of(base).weight_files(base, with_text_encoder=with_text_encoder)
+    return sum(sum(tensor_sizes(file)) for files in parts.values() for file in files)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from platen.components.train.removed import instead_of
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 DECAY = 0.9999  # of the average, where settings say nothing

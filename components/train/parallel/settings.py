@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 Offload = Literal["none", "cpu", "nvme"]
 
@@ -30,7 +30,9 @@ class ZeroSettings(Settings):
     secondary_partition: int = Field(
         1, ge=1, description="hpZ: ranks (those of a node) that keep a second copy of the parameters; 1: none (stage 3)"
     )
-    quantized_gradients: bool = Field(False, description="qgZ: gradients are reduced as 4-bit numbers (stage 3, GPUs)")
+    quantized_gradients: bool = Field(
+        False, description="qgZ: gradients are reduced as 4-bit numbers (stage 3, GPUs, with nvcc)"
+    )
 
     @model_validator(mode="after")
     def _stage_has_it(self) -> ZeroSettings:

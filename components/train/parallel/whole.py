@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from platen.components.train.parallel.masters import Masters
-from platen.errors import ExportError
+from platen.core.errors import ExportError
 
 
 def whole_count(model: nn.Module) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import deepspeed
 import torch.distributed as dist
-from diffusers.models.resnet import ResnetBlock2D
-from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import nn
 
 from platen.components.train.parallel.settings import ZeroSettings
@@ -93,12 +94,30 @@ def offload(where: str, zero: ZeroSettings) -> dict[str, Any]:
     return {"device": "nvme", "nvme_path": zero.nvme_path, "pin_memory": pinned}
 
 
-def bundle_small_modules(model: nn.Module, settings: TrainSettings) -> None:
-    """Have ZeRO-3 gather a residual or attention block at once and not layer by layer: fewer, larger messages.
+def bundle_small_modules(network: nn.Module, classes: Sequence[str], settings: TrainSettings) -> None:
+    """Have ZeRO-3 gather a block at once and not layer by layer: fewer, larger messages.
 
     Not with adapters, as a bundle is let go before these have their gradients; nor with parameters on NVMe, of which
     each needs a buffer.
+
+    Args:
+        network: Of which the blocks are part.
+        classes: Names of their classes.
+        settings: Of the run.
     """
     if settings.zero.stage < 3 or settings.lora or settings.zero.offload_parameters == "nvme":
         return
-    deepspeed.utils.set_z3_leaf_modules(model.unet, [ResnetBlock2D, Transformer2DModel])
+    for module in deepspeed.utils.set_z3_leaf_modules(network, list(classes)):
+        # DeepSpeed lets a bundle go once the gradients of its inputs are there, and sees those given by place alone:
+        # a block that gets one by name would lose its parameters before that one's gradient is computed
+        signature = inspect.signature(module.forward)
+        module.register_forward_pre_hook(functools.partial(_by_place, signature), with_kwargs=True)
+
+
+def _by_place(
+    signature: inspect.Signature, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give a module's arguments by place, as far as they have one."""
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args, bound.kwargs

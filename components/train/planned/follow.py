@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from platen.artifacts.plan import PlannedTraining
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import build, given, mapping, over
-from platen.stage import Folder, Inputs
-from platen.telemetry import log
+from platen.core.errors import SettingsError
+from platen.core.settings import build, given, over
+from platen.core.stage import Folder, Inputs
+from platen.core.telemetry import log
 
-TRAIN = "train.yaml"  # of a plan's folder: settings as a file of the user's would hold them
 SAME = (
     "steps",
     "global_batch",
@@ -27,10 +27,10 @@ def follow(settings: TrainSettings, inputs: Inputs) -> TrainSettings:
     Raises SettingsError where the plan is for another training, or does not go with what was set by hand.
     """
     plan = inputs["plan"]
-    data = plan.read(TRAIN)
-    if data is None:
+    training = PlannedTraining.read(plan)
+    if training is None:
         return settings
-    planned = _planned(mapping(data.decode(), plan.uri)["train"], settings)
+    planned = _planned(training, settings)
     _check_same(settings, planned, plan)
     mine = given(settings)
     for name, value, wanted in _differences(mine, planned):
@@ -40,13 +40,13 @@ def follow(settings: TrainSettings, inputs: Inputs) -> TrainSettings:
     return followed
 
 
-def _planned(section: dict[str, Any], settings: TrainSettings) -> dict[str, Any]:
+def _planned(training: PlannedTraining, settings: TrainSettings) -> dict[str, Any]:
     """The plan's settings; where there is a job in the settings, also how many pods it is to have."""
     if settings.job is None:
-        return section
-    made_for = section["planned_for"]
-    job = {"nodes": made_for["nodes"], "processes_per_node": made_for["gpus_per_node"], "gpu": "nvidia.com/gpu"}
-    return {**section, "job": {**job, "memory": f"{made_for['host_gib']}Gi"}}
+        return training.section()
+    made_for = training.planned_for
+    job = {"nodes": made_for.nodes, "processes_per_node": made_for.gpus_per_node, "gpu": "nvidia.com/gpu"}
+    return {**training.section(), "job": {**job, "memory": f"{made_for.host_gib}Gi"}}
 
 
 def _check_same(settings: TrainSettings, planned: Mapping[str, Any], plan: Folder) -> None:
@@ -54,7 +54,7 @@ def _check_same(settings: TrainSettings, planned: Mapping[str, Any], plan: Folde
         problem = f"{settings.preset}, and a plan is followed, which decides the same"
         raise SettingsError("train.preset", problem, "either of the two: no preset, or plan.use: false")
     if settings.lora is not None:
-        problem = "set, and a plan is followed, which is for a training of all weights of the UNet"
+        problem = "set, and a plan is followed, which is for a training of all weights of the network"
         raise SettingsError("train.lora", problem, "either of the two: lora null, or plan.use: false")
     for name in SAME:
         value = getattr(settings, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from platen.settings import Settings
+from platen.core.settings import Settings
 
 
 class Hardware(Settings):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from platen.components.train.objectives.objective import mix
+from platen.tasks.diffusion.objective import mix
 
 MODEL = 1  # sets the model's own random numbers apart from those of noise and timesteps
 

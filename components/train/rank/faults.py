@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from platen.components.train.job import LOST_PEER
 from platen.components.train.settings import TrainSettings
-from platen.errors import PlatenError, ProcessError, SettingsError
+from platen.core.errors import PlatenError, ProcessError, SettingsError
 
 # gloo raises plain RuntimeErrors; each of its messages begins with the place in its source
 PEER_WORDS = ("gloo/transport/", "gloo/rendezvous/", "Connection closed by peer", "Connection reset by peer")

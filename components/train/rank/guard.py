@@ -24,9 +24,9 @@ from platen.components.train.job import committed_steps
 from platen.components.train.rank.incidents import INCIDENTS, Incident, read_incidents, write_incidents
 from platen.components.train.rank.settings import GuardSettings
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.storage import join
-from platen.telemetry import log
+from platen.core.errors import SettingsError
+from platen.core.storage import join
+from platen.core.telemetry import log
 
 TO_DEVIATION = 1.4826  # of a normal distribution: its standard deviation by its median absolute deviation
 LEAST_SPREAD = 0.01  # of the median: losses that hardly move are no reason to call the next one a jump

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from platen.storage import join, store_for
+from platen.core.storage import join, store_for
 
 INCIDENTS = "guard.jsonl"
 

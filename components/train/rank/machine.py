@@ -12,7 +12,7 @@ from pathlib import Path
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.planned.hardware import Gpu, machine_fault
 from platen.components.train.settings import TrainSettings, cpu_fault
-from platen.errors import SettingsError
+from platen.core.errors import SettingsError
 
 MIB, GIB = 2**20, 2**30
 CAP_IPC_LOCK = 14  # its bit, of capabilities(7)
@@ -49,8 +49,34 @@ def check_machine(settings: TrainSettings, machine: Machine) -> None:
         raise SettingsError(
             "train.planned_for", f"{planned}, but here is {other}", "the machines that were planned for, or a new plan"
         )
+    check_compilers(settings, on_gpu=machine.gpu is not None)
     if settings.zero.uses_nvme:
         check_nvme_access(settings.zero, lockable())
+
+
+def check_compilers(settings: TrainSettings, *, on_gpu: bool) -> None:
+    """Raise SettingsError for what would be compiled when it is first used, where there is nothing to compile it with.
+
+    On a GPU torch.compile is Triton's, which compiles its launchers as C; on CPUs every kernel is C++.
+    """
+    tools = [os.environ.get("CC", "gcc"), "clang"] if on_gpu else [os.environ.get("CXX", "g++")]
+    if settings.compile and not any(map(shutil.which, tools)):
+        problem = f"true, but torch.compile needs {' or '.join(tools)}, and there is none here"
+        raise SettingsError("train.compile", problem, "false, or an image with a compiler")
+    if settings.zero.quantized_gradients and not has_quantizer():
+        problem = "true, but DeepSpeed's CUDA kernels cannot be built here: they need nvcc, g++ and ninja"
+        raise SettingsError("train.zero.quantized_gradients", problem, "false, or an image with these three")
+
+
+def has_quantizer() -> bool:
+    """Return whether DeepSpeed's 4-bit kernels are built, or can be compiled here."""
+    from deepspeed.git_version_info import installed_ops
+    from torch.utils.cpp_extension import CUDA_HOME
+
+    if installed_ops.get("quantizer", False):
+        return True
+    nvcc = CUDA_HOME is not None and Path(CUDA_HOME, "bin", "nvcc").is_file()
+    return nvcc and all(map(shutil.which, ("g++", "ninja")))
 
 
 def lockable() -> float:

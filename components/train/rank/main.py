@@ -12,8 +12,8 @@ from typing import NoReturn
 
 from platen.components.train.job import DONE, Job, Stopped, leave_error, read_job
 from platen.components.train.rank.faults import fault_of
-from platen.processes import die_with_parent
-from platen.telemetry import log, set_up_logging
+from platen.core.processes import die_with_parent
+from platen.core.telemetry import log, set_up_logging
 
 
 def main(path: str) -> NoReturn:

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 import httpx
 
 from platen.components.train.rank.settings import StopSettings
-from platen.telemetry import log
+from platen.core.telemetry import log
 
 NOTICE = re.compile(
     r'\s*TRUE\s*|.*"action"\s*:\s*"(terminate|stop|hibernate)".*|.*"EventType"\s*:\s*"(Preempt|Terminate)".*', re.DOTALL

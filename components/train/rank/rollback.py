@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch.distributed as dist
 
 from platen.components.train.job import CHECKPOINTS, committed_steps, index_of
-from platen.errors import ProcessError
-from platen.manifest import Json
-from platen.storage import join, store_for
+from platen.core.errors import ProcessError
+from platen.core.manifest import Json
+from platen.core.storage import join, store_for
 
 
 def give_up_after(shared: str, step: int) -> None:

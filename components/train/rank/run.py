@@ -11,24 +11,17 @@ import deepspeed
 import torch
 import torch.distributed as dist
 
+from platen.artifacts.encoded import EncodedDataset
+from platen.artifacts.model import ModelRecord
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.checkpoints.resumable import check_resumed
-from platen.components.train.data.encoded import Encoded
 from platen.components.train.data.order import build_order
 from platen.components.train.job import BEGAN, CHECKPOINTS, EXPORT, RESULT, Job
 from platen.components.train.measure.flops import sample_flops
 from platen.components.train.measure.meter import Meter
+from platen.components.train.models.denoiser import Pretrained, build_model, rank_device
 from platen.components.train.models.export import export, write_scheduler
 from platen.components.train.models.prepare import prepare
-from platen.components.train.models.unet import (
-    build_model,
-    check_base,
-    largest_parameter,
-    rank_device,
-    read_weights,
-)
-from platen.components.train.objectives.kinds import SCHEDULER
-from platen.components.train.objectives.objective import build_objective
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.optimization.optimizers import build_optimizer
 from platen.components.train.parallel.masters import masters_of
@@ -39,8 +32,11 @@ from platen.components.train.rank.guard import Guard, Losses, watch_plain_optimi
 from platen.components.train.rank.machine import Machine, check_machine
 from platen.components.train.rank.stop import StopFlag
 from platen.components.train.rank.trainer import Trainer
-from platen.manifest import Json, canonical, list_files
-from platen.storage import is_local, join, store_for
+from platen.core.manifest import Json, canonical, list_files
+from platen.core.storage import is_local, join, store_for
+from platen.families.registry import family_of
+from platen.tasks.diffusion.objective import build_objective
+from platen.tasks.diffusion.prediction_type import SCHEDULER
 
 
 def run(job: Job, desk: Path) -> None:
@@ -65,7 +61,9 @@ def run(job: Job, desk: Path) -> None:
     losses = trainer.train(done)
     seconds = time.monotonic() - started
     out = Path(job.shared, EXPORT) if is_local(job.shared) else desk / EXPORT
-    error = export(trainer.engine, trainer.ema, Path(job.base), out, trainer.probe(), job.settings)
+    resolution = trainer.data.record.resolution
+    record = ModelRecord(family=trainer.base.family.name, resolution=(resolution, resolution))
+    error = export(trainer.engine, trainer.ema, trainer.base, out, trainer.probe(), job.settings, record)
     if dist.get_rank() == 0:
         write_scheduler(trainer.objective.process.scheduler, Path(job.base), out)
         told = {"zero": zero, "losses": losses, "began": began, "seconds": seconds, "export_error": error}
@@ -95,23 +93,23 @@ def publish(out: Path, shared: str, told: dict[str, Json]) -> None:
 
 def build(job: Job, desk: Path) -> Trainer:
     """Everything a run is made of, in the order it depends on each other."""
-    settings, base = job.settings, Path(job.base)
+    settings = job.settings
     check_machine(settings, Machine.here())
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     if settings.deterministic:
         use_deterministic_algorithms()
-    data = Encoded(Path(job.encoded))
-    trains_text = data.unconditional.ndim == 1
-    check_base(base, with_text_encoder=trains_text)
+    data = EncodedDataset(Path(job.encoded))
+    base = Pretrained(family_of(Path(job.base)), Path(job.base), with_text_encoder=data.record.text == "tokens")
+    base.check()
     device = rank_device()
     init_processes()
     on_nvme = settings.zero.offload_parameters == "nvme"
-    config = engine_config(settings, largest_parameter(base, with_text_encoder=trains_text) if on_nvme else 0)
-    state = read_weights(base, with_text_encoder=trains_text) if dist.get_rank() == 0 else None
-    model = build_model(base, config, state, with_text_encoder=trains_text)
-    prepare(model, settings)
-    bundle_small_modules(model, settings)
+    config = engine_config(settings, base.largest_parameter() if on_nvme else 0)
+    state = base.weights() if dist.get_rank() == 0 else None
+    model = build_model(base, config, state)
+    prepare(model, base.family, settings)
+    bundle_small_modules(model.network, base.family.leaf_modules, settings)
     engine, *_ = deepspeed.initialize(model=model, optimizer=build_optimizer(settings.optimizer, model), config=config)
     watch_plain_optimizer(engine.optimizer)
     masters = masters_of(engine)
@@ -123,13 +121,17 @@ def build(job: Job, desk: Path) -> Trainer:
     uri, digest = join(job.shared, CHECKPOINTS), job.digests.get("base", "")
     checkpoints = Checkpoints(uri, desk, settings.checkpoints, settings.zero.stage, digest, masters, ema)
     order = build_order(data, settings.data.weights, settings.global_batch, settings.seed)
-    schedule = json.loads((base / SCHEDULER).read_bytes())
+    schedule = json.loads((base.folder / SCHEDULER).read_bytes())
+    objective = build_objective(
+        settings.objective, schedule, settings.seed, settings.global_batch, flow_match=base.family.samples_flow_match
+    )
     return Trainer(
         settings=settings,
+        base=base,
         engine=engine,
         data=data,
         order=order,
-        objective=build_objective(settings.objective, schedule, settings.seed, settings.global_batch),
+        objective=objective,
         ema=ema,
         checkpoints=checkpoints,
         stop=StopFlag(settings.stop),

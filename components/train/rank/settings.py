@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from platen.settings import Settings, matching
+from platen.core.settings import Settings, matching
 
 HttpAddress = Annotated[str, matching(r"https?://[^\s/]+(/\S*)?", "is no address that begins with http:// or https://")]
 

@@ -12,13 +12,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from platen.artifacts.encoded import LATENTS, EncodedDataset
 from platen.components.train.checkpoints.checkpoints import Checkpoints
-from platen.components.train.data.encoded import Encoded
+from platen.components.train.data.batch import batch_conditions, move_conditions
 from platen.components.train.data.order import Order, micro_batches
 from platen.components.train.job import Stopped
 from platen.components.train.measure.meter import CHECKPOINT, COMMUNICATION, DATA, Meter
+from platen.components.train.models.denoiser import Pretrained
 from platen.components.train.models.export import Probe
-from platen.components.train.objectives.objective import Objective
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.rank.deterministic import seed_model
@@ -26,7 +27,8 @@ from platen.components.train.rank.guard import Guard, Losses
 from platen.components.train.rank.rollback import give_up_after, losses_of
 from platen.components.train.rank.stop import Reason, StopFlag
 from platen.components.train.settings import TrainSettings
-from platen.telemetry import log
+from platen.core.telemetry import log
+from platen.tasks.diffusion.objective import Objective
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -36,8 +38,9 @@ class Trainer:
     """One run of training, from wherever its newest checkpoint is to the last step."""
 
     settings: TrainSettings
+    base: Pretrained
     engine: Any  # deepspeed.DeepSpeedEngine
-    data: Encoded
+    data: EncodedDataset
     order: Order
     objective: Objective
     ema: Ema
@@ -130,7 +133,7 @@ class Trainer:
         batch = self.order.batch(step)
         world, rank = dist.get_world_size(), dist.get_rank()
         rounds = micro_batches(self.settings.global_batch, self.settings.micro_batch, world, rank)
-        self.data.expect(self.order.batch(step + 1)[np.concatenate(rounds)])
+        self.data.prefetch(self.order.batch(step + 1)[np.concatenate(rounds)])
         parts: list[Tensor] = []
         for places in rounds:
             loss = self.forward(batch, step, places)
@@ -146,23 +149,24 @@ class Trainer:
     def forward(self, batch: Any, step: int, places: range) -> Tensor:
         """The loss of one micro-batch, a scalar."""
         seed_model(self.settings.seed, step, places.start)
-        noisy, timesteps, text, noised = self.inputs(batch, step, places)
-        return self.objective.loss(self.engine(noisy, timesteps, text), noised)
+        noisy, timesteps, conditions, noised = self.inputs(batch, step, places)
+        return self.objective.loss(self.engine(noisy, timesteps, conditions), noised)
 
-    def inputs(self, batch: Any, step: int, places: range) -> tuple[Tensor, Tensor, Tensor, Any]:
-        """Noisy latents, timesteps and text of a micro-batch in the engine's precision, and what belongs to them."""
+    def inputs(self, batch: Any, step: int, places: range) -> tuple[Tensor, Tensor, dict[str, Tensor], Any]:
+        """Make noisy latents, timesteps and conditions in the engine's precision, and their targets."""
         dtype = DTYPES[self.settings.precision]
         with self.meter.waiting(DATA):
             arrays = self.data.read(batch[places.start : places.stop])
-        latents, text = (torch.from_numpy(array).to(self.device) for array in arrays)
+        latents = torch.as_tensor(arrays[LATENTS]).to(self.device)
         noised = self.objective.noise(latents.float(), step, places)
-        text[noised.dropped] = torch.from_numpy(self.data.unconditional).to(text)
-        return noised.latents.to(dtype), noised.timesteps, text.to(dtype) if text.is_floating_point() else text, noised
+        conditions = batch_conditions(self.data, arrays, noised.dropped.tolist())
+        return noised.latents.to(dtype), noised.timesteps, move_conditions(conditions, self.device, dtype), noised
 
     def probe(self) -> Probe:
         """A fixed micro-batch on which two models can be compared."""
-        noisy, timesteps, text, _ = self.inputs(self.order.batch(0), 0, range(min(4, self.settings.global_batch)))
-        return noisy, timesteps, text
+        places = range(min(4, self.settings.global_batch))
+        noisy, timesteps, conditions, _ = self.inputs(self.order.batch(0), 0, places)
+        return noisy, timesteps, conditions
 
     def say(self, losses: Losses) -> None:
         """A progress line, from rank 0, with the last loss that there is."""

@@ -10,8 +10,8 @@ from platen.components.base.settings import BaseModelSettings
 from platen.components.base.stage import STAGE
 from platen.components.base.tiny import read_pictures
 from platen.components.base.tokenizer import train_tokenizer
-from platen.settings import build
-from platen.stage import Folder, run_stage
+from platen.core.settings import build
+from platen.core.stage import Folder, run_stage
 from tests.components.encode.shapes import commit_shapes
 
 SMALL = {"tiny": {"clip_steps": 3, "vae_steps": 3, "unet_channels": [16, 32]}}

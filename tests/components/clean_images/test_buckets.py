@@ -12,8 +12,8 @@ from PIL import Image
 from platen.components.clean_images.buckets import fitting, kept_share, sizes
 from platen.components.clean_images.picture import Cleaned, clean_picture
 from platen.components.clean_images.settings import BucketSettings, CleanImagesSettings
-from platen.errors import SettingsError
-from platen.settings import build
+from platen.core.errors import SettingsError
+from platen.core.settings import build
 from tests.tiny_dataset import encoded, sample
 
 settings = st.builds(

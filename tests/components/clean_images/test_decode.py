@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
+from platen.artifacts.dataset import Drop, Row, Sample
 from platen.components.clean_images.colour import to_rgb
 from platen.components.clean_images.decode import decode
 from platen.components.clean_images.picture import Cleaned, clean_picture
 from platen.components.clean_images.probe import ORIENTATION, pillow_limits, probe
 from platen.components.clean_images.rejected import Rejected
 from platen.components.clean_images.settings import CleanImagesSettings
-from platen.dataset import Drop, Row, Sample
 from tests.tiny_dataset import drawing, encoded
 
 CAP = 1_000_000

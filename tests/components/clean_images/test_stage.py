@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from platen.artifacts.dataset import read_drops, read_samples, shards_of
 from platen.components.clean_images.settings import CleanImagesSettings
 from platen.components.clean_images.stage import STAGE
-from platen.dataset import read_drops, read_samples, shards_of
-from platen.errors import SettingsError
-from platen.settings import parse
-from platen.stage import run_stage
+from platen.core.errors import SettingsError
+from platen.core.settings import parse
+from platen.core.stage import run_stage
 from tests.tiny_dataset import commit_raw, drawing, encoded, identities, kill_in_third_shard, sample
 
 SMALL = {"resolution": 32, "min_side": 16, "format": "png", "max_pixels": 100_000}

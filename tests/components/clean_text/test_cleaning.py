@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from platen.components.clean_text.cleaning import clean, count_words
+from platen.components.clean_text.cleaning import clean
 
 MODES = ("remove", "mark")
 PIECES = "<p> </p> < > &amp; &lt; &nbsp; amp; @ a bc . .org http:// www. +49 (202) 555-0143 7 , ( ) call at [email] 👩"
@@ -56,19 +56,3 @@ def test_what_comes_out_is_plain_text(text: str) -> None:
     cleaned = clean(text).text
     assert cleaned == unicodedata.normalize("NFC", cleaned) == " ".join(cleaned.split())
     cleaned.encode()
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", 0),
-        ("a red circle", 3),
-        ("don't stop", 2),
-        ("X-ray, 12 pm!", 3),
-        ("白色背景", 4),
-        ("Красный круг", 2),
-        ("—!?", 0),
-    ],
-)
-def test_words(text: str, words: int) -> None:
-    assert count_words(text) == words

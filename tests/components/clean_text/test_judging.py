@@ -6,8 +6,8 @@ import pytest
 
 from platen.components.clean_text.judging import judge
 from platen.components.clean_text.settings import CleanTextSettings
-from platen.errors import SettingsError
-from platen.settings import parse
+from platen.core.errors import SettingsError
+from platen.core.settings import parse
 
 ENGLISH = {"language_en": 0.9, "language_other": 0.05, "script": 1.0}
 

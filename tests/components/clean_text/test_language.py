@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from platen.components.clean_text.cleaning import count_words
 from platen.components.clean_text.judging import judge
 from platen.components.clean_text.language import Languages, script_share, scripts_of
 from platen.components.clean_text.settings import CleanTextSettings
-from platen.errors import SettingsError
+from platen.core.errors import SettingsError
+from platen.core.words import words
 
 TEMPLATES = ("a {} {} on a {} background", "one {} {}, {} background", "{} {} on {}", "a large {} {} on {}")
 SIMPLE = [
@@ -85,7 +85,7 @@ def english() -> Languages:
 
 
 def verdict(languages: Languages, text: str) -> str | None:
-    scores = {"words": float(count_words(text)), **languages.score(text)}
+    scores = {"words": float(len(words(text))), **languages.score(text)}
     found = judge(text, scores, CleanTextSettings(languages=languages.wanted, min_words=1))
     return found and found[0]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from platen.artifacts.dataset import read_drops, read_index, shards_of
 from platen.components.clean_text.settings import CleanTextSettings
 from platen.components.clean_text.stage import STAGE
-from platen.dataset import read_drops, read_index, shards_of
-from platen.stage import run_stage
+from platen.core.stage import run_stage
 from tests.tiny_dataset import commit_raw, identities, kill_in_third_shard, sample
 
 CAPTIONS = {

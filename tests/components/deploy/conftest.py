@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from platen.components.deploy.settings import DeploySettings
-from platen.settings import Settings
-from platen.stage import Folder, Inputs, Outcome, Place, Stage, open_folder, run_stage
-from platen.storage import write_file
+from platen.core.settings import Settings
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage, open_folder, run_stage
+from platen.core.storage import write_file
 
 
 class Content(Settings):
@@ -48,8 +48,9 @@ class Bench:
     def inputs(self, model: Folder, verdict: str = "promote") -> dict[str, str]:
         """The inputs of deploy."""
         evaluation = report(self.workspace, "evaluate", "report.json", {"of": model.digest})
-        said = {"verdict": verdict, "reasons": ["clip_score: 0.1 is below 0.2"]}
-        decision = report(self.workspace, "gate", "decision.json", said)
+        said = {"verdict": verdict, "reasons": ["clip_score: 0.1 is below 0.2"], "champion": None, "rules": []}
+        digests = {"model": model.digest, "report": evaluation.digest}
+        decision = report(self.workspace, "gate", "decision.json", {**said, **digests})
         return {"model": model.uri, "report": evaluation.uri, "decision": decision.uri}
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from kubernetes.client import ApiClient, Configuration
 
-from platen.cluster import Cluster
 from platen.components.deploy.deployment import Deployment
 from platen.components.deploy.deployment_settings import DeploymentSettings
+from platen.jobs.cluster import Cluster
 
 Object = dict[str, Any]
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from platen.artifacts.releases import Release
 from platen.components.deploy.cluster_server import previous
 from platen.components.deploy.deployment import Model
-from platen.releases import Release
 
 A, B, C = (Model(f"gs://b/train/{name}", name * 64) for name in "abc")
 

@@ -6,8 +6,8 @@ import pytest
 
 from platen.components.deploy.deployment import Model, last_words, model_at
 from platen.components.deploy.deployment_settings import DeploymentSettings
-from platen.errors import SettingsError
-from platen.settings import build
+from platen.core.errors import SettingsError
+from platen.core.settings import build
 from tests.components.deploy.objects import deployment, pod_spec
 
 MODEL = Model("gs://b/ws/train/abc", "d" * 64)

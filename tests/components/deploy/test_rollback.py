@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from platen.artifacts.releases import Release
 from platen.components.deploy.deployment import Model
 from platen.components.deploy.rollback import has_strayed
-from platen.releases import Release
 
 OLDER, EARLIER, LIVE, OTHER = (Model(f"gs://b/train/{name}", name * 64) for name in "abcd")
 HISTORY = [

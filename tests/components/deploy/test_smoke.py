@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from platen.components.deploy.smoke import Asking
-from platen.errors import ProcessError
+from platen.core.errors import ProcessError
 
 DIGEST = "d" * 64
 PICTURE = {"model_digest": DIGEST, "data": [{"b64_json": base64.b64encode(b"png").decode()}]}

@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from platen import releases
+from platen.artifacts import releases
 from platen.components.deploy.rollback import rollback
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.stage import STAGE
-from platen.errors import CorruptError, GateRefused, InputError, ProcessError
-from platen.settings import Settings
-from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
+from platen.core.errors import CorruptError, GateRefused, InputError, ProcessError
+from platen.core.settings import Settings
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage, open_folder, run_stage
 from tests.components.deploy.conftest import Bench, report
 from tests.tiny_model import commit_tiny_model, write_tiny_model
 
@@ -27,7 +27,7 @@ RUN = """
 import sys
 from platen.components.deploy.settings import DeploySettings
 from platen.components.deploy.stage import STAGE
-from platen.stage import run_stage
+from platen.core.stage import run_stage
 model, report, decision, workspace = sys.argv[1:]
 inputs = {"model": model, "report": report, "decision": decision}
 run_stage(STAGE, DeploySettings(smoke_requests=5000, device="cpu"), inputs, workspace)
@@ -119,7 +119,21 @@ def test_nothing_is_started_where_the_gate_said_no(bench: Bench, tiny_model: Fol
 def test_a_decision_that_says_nothing_is_named(bench: Bench, tiny_model: Folder, settings: DeploySettings) -> None:
     inputs = bench.inputs(bench.model(tiny_model))
     inputs["decision"] = report(bench.workspace, "gate", "decision.json", {"verdit": "promote"}).uri
-    with pytest.raises(CorruptError, match=r"decision\.json: not a gate's decision \(KeyError: 'verdict'\)"):
+    with pytest.raises(CorruptError, match=r"decision\.json: verdict: Field required"):
+        run_stage(STAGE, settings, inputs, bench.workspace)
+    assert live(bench) == []
+
+
+@pytest.mark.parametrize("about", ["model", "report"])
+def test_a_decision_about_another_model_or_report_releases_nothing(
+    bench: Bench, tiny_model: Folder, settings: DeploySettings, about: str
+) -> None:
+    model = bench.model(tiny_model)
+    inputs = bench.inputs(model)
+    said = {"verdict": "promote", "reasons": [], "champion": None, "rules": []}
+    digests = {"model": model.digest, "report": open_folder(inputs["report"]).digest, about: "f" * 64}
+    inputs["decision"] = report(bench.workspace, "gate", "decision.json", {**said, **digests}).uri
+    with pytest.raises(InputError, match=f"is about another {about}, ffffffffffff"):
         run_stage(STAGE, settings, inputs, bench.workspace)
     assert live(bench) == []
 

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from platen.components.encode.encoder import Encoder
 from platen.components.encode.settings import EncodeSettings
-from platen.errors import InputError
-from platen.stage import Folder
+from platen.core.errors import InputError, SettingsError
+from platen.core.stage import Folder
+from platen.families.stable_diffusion import FAMILY, StableDiffusion
 
 Weights = dict[str, Tensor]
 FILES = {"vae": "diffusion_pytorch_model.safetensors", "text_encoder": "model.safetensors"}
-ACCEPTED = r"Accepted: a diffusers folder of Stable Diffusion"
+ACCEPTED = r"Accepted: a diffusers folder"
 SETTINGS = EncodeSettings(device="cpu")
 
 
@@ -59,7 +60,7 @@ def test_weights_that_do_not_fill_the_model(
     first = min(load_file(given / part / FILES[part]))
     rewrite(given / part / FILES[part], change)
     with pytest.raises(InputError, match=rf"given/{part}: {fault} of its config\.json, as {first}\. {ACCEPTED}"):
-        Encoder(given, SETTINGS)
+        Encoder(FAMILY, given, SETTINGS)
 
 
 @pytest.mark.parametrize("part", FILES)
@@ -68,14 +69,14 @@ def test_weights_whose_file_is_cut(given: Path, part: str, share: float) -> None
     path = given / part / FILES[part]
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.raises(InputError, match=rf"given/{part}: cannot be loaded as .*{ACCEPTED}"):
-        Encoder(given, SETTINGS)
+        Encoder(FAMILY, given, SETTINGS)
 
 
 @pytest.mark.parametrize("part", FILES)
 def test_a_config_of_something_else(given: Path, part: str) -> None:
     (given / part / "config.json").write_text('{"hidden_size": "many", "block_out_channels": 3}')
     with pytest.raises(InputError, match=f"given/{part}: cannot be loaded as"):
-        Encoder(given, SETTINGS)
+        Encoder(FAMILY, given, SETTINGS)
 
 
 def test_a_text_encoder_with_the_names_of_older_files(given: Path) -> None:
@@ -83,9 +84,10 @@ def test_a_text_encoder_with_the_names_of_older_files(given: Path) -> None:
         named = {f"text_model.{name}": weight for name, weight in weights.items()}
         return {**named, "text_model.embeddings.position_ids": torch.arange(32)[None]}
 
-    wanted = Encoder(given, SETTINGS).captions(["a red circle"])
+    (wanted,) = Encoder(FAMILY, given, SETTINGS).encode_captions(["a red circle"])["prompt_embeds"]
     rewrite(given / "text_encoder" / FILES["text_encoder"], older)
-    assert (Encoder(given, SETTINGS).captions(["a red circle"]) == wanted).all()
+    (found,) = Encoder(FAMILY, given, SETTINGS).encode_captions(["a red circle"])["prompt_embeds"]
+    assert (found == wanted).all()
 
 
 def test_an_autoencoder_with_the_names_of_older_files(given: Path) -> None:
@@ -97,23 +99,23 @@ def test_an_autoencoder_with_the_names_of_older_files(given: Path) -> None:
         return weights
 
     AutoencoderKL(block_out_channels=(8,), norm_num_groups=4).save_pretrained(given / "vae")
-    wanted = Encoder(given, SETTINGS).vae.state_dict()
+    wanted = Encoder(FAMILY, given, SETTINGS).encoders.pipeline.vae.state_dict()
     rewrite(given / "vae" / FILES["vae"], older)
-    found = Encoder(given, SETTINGS).vae.state_dict()
+    found = Encoder(FAMILY, given, SETTINGS).encoders.pipeline.vae.state_dict()
     assert all(torch.equal(found[name], weight) for name, weight in wanted.items())
 
 
 def test_a_tokenizer_without_words(given: Path) -> None:
     (given / "tokenizer" / "tokenizer.json").unlink()
     with pytest.raises(InputError, match=rf"given/tokenizer: gives all captions the same ids.*{ACCEPTED}"):
-        Encoder(given, SETTINGS)
+        Encoder(FAMILY, given, SETTINGS)
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]"], ids=["empty", "cut", "nothing in it", "a list"])
 def test_a_tokenizer_that_is_none(given: Path, content: str) -> None:
     (given / "tokenizer" / "tokenizer.json").write_text(content)
     with pytest.raises(InputError, match=rf"given/tokenizer: cannot be loaded as CLIPTokenizer.*{ACCEPTED}"):
-        Encoder(given, SETTINGS)
+        Encoder(FAMILY, given, SETTINGS)
 
 
 def test_a_tokenizer_with_more_words_than_the_text_encoder(given: Path) -> None:
@@ -126,4 +128,11 @@ def test_a_tokenizer_with_more_words_than_the_text_encoder(given: Path) -> None:
         },
     )
     with pytest.raises(InputError, match="given/tokenizer: has ids up to 569; accepted: ids below 500"):
-        Encoder(given, SETTINGS)
+        Encoder(FAMILY, given, SETTINGS)
+
+
+def test_token_ids_of_a_family_that_does_not_train_its_text_encoder(given: Path) -> None:
+    family = StableDiffusion()
+    family.trains_text_encoder = False
+    with pytest.raises(SettingsError, match=r"encode\.text: 'tokens', but of stable-diffusion .*Accepted: embeddings"):
+        Encoder(family, given, EncodeSettings(device="cpu", text="tokens"))

@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
+from platen.artifacts.dataset import read_index, read_rows, read_samples, shards_of
+from platen.artifacts.encoded import ArrayRecord, EncodedRecord
 from platen.components.encode.encoder import to_pixels
 from platen.components.encode.settings import EncodeSettings
 from platen.components.encode.stage import STAGE
-from platen.dataset import read_index, read_rows, read_samples, shards_of
-from platen.stage import Folder, run_stage
+from platen.core.stage import Folder, run_stage
 from tests.components.encode.shapes import COUNT, SHARD, commit_shapes
 
 
@@ -43,18 +44,21 @@ def test_latents_are_what_the_autoencoder_gives_scaled(tmp_path: Path, dataset: 
 
 def test_embeddings_and_the_empty_caption_fit_the_unet(tmp_path: Path, dataset: Folder, tiny_model: Folder) -> None:
     encoded = encode(tmp_path, dataset, tiny_model, dtype="float16")
-    text = np.load(encoded.path / "text" / "00000.npy", mmap_mode="r")
+    text = np.load(encoded.path / "prompt_embeds" / "00000.npy", mmap_mode="r")
     assert text.shape == (SHARD, 32, 32)
     assert text.dtype == np.float16
-    assert np.load(encoded.path / "unconditional.npy").shape == (1, 32, 32)
+    assert np.load(encoded.path / "empty_caption" / "prompt_embeds.npy").shape == (32, 32)
 
 
 def test_tokens_are_kept_where_the_text_encoder_is_trained(tmp_path: Path, dataset: Folder, tiny_model: Folder) -> None:
     encoded = encode(tmp_path, dataset, tiny_model, text="tokens")
-    tokens = np.load(encoded.path / "text" / "00000.npy")
+    tokens = np.load(encoded.path / "input_ids" / "00000.npy")
     assert tokens.shape == (SHARD, 32)
     assert tokens.dtype == np.int32
     assert encoded.manifest.facts["text"] == "tokens"
+    record = EncodedRecord.read(encoded.path)
+    assert (record.family, record.text, record.max_tokens, record.resolution) == ("stable-diffusion", "tokens", 32, 32)
+    assert record.arrays["input_ids"] == ArrayRecord(dtype="int32", shape=(32,))
 
 
 def test_finished_shards_are_kept_and_the_rest_comes_out_the_same(
@@ -79,7 +83,7 @@ def test_a_shard_of_arrays_has_pictures_of_one_size(tmp_path: Path, of_two_sizes
     found = {}
     for shard in shards_of(encoded.path):
         latents, rows = np.load(encoded.path / "latents" / f"{shard}.npy"), read_rows(encoded.path, shard)
-        assert len(latents) == len(np.load(encoded.path / "text" / f"{shard}.npy")) == len(rows)
+        assert len(latents) == len(np.load(encoded.path / "prompt_embeds" / f"{shard}.npy")) == len(rows)
         assert {(row.width, row.height) for row in rows} == {(8 * latents.shape[3], 8 * latents.shape[2])}
         found |= {row.key: latent for row, latent in zip(rows, latents, strict=True)}
     assert shards_of(encoded.path)[:2] == ["00000-32x32", "00000-40x24"]
@@ -112,7 +116,7 @@ def test_killed_between_two_sizes_of_a_shard(tmp_path: Path, of_two_sizes: Folde
 def test_a_shard_without_pictures_is_passed_over(tmp_path: Path, tiny_model: Folder) -> None:
     dataset = commit_shapes(str(tmp_path), sizes=[(32, 32)], empty_shard=True)
     encoded = encode(tmp_path, dataset, tiny_model)
-    assert encoded.manifest.counts == {"samples": COUNT}
+    assert encoded.manifest.counts == {"samples": COUNT, "truncated_captions": 0}
     assert shards_of(encoded.path) == ["00000", "00001", "00002"]
 
 
@@ -122,3 +126,14 @@ def test_pixels_are_between_minus_one_and_one() -> None:
     pixels = to_pixels(data.getvalue())
     assert pixels.shape == (3, 2, 4)
     assert pixels.unique().tolist() == [1.0]
+
+
+def test_captions_that_are_cut_are_counted_and_one_is_shown(
+    tmp_path: Path, tiny_model: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = commit_shapes(str(tmp_path), long_captions=3)
+    encoded = encode(tmp_path, dataset, tiny_model)
+    assert encoded.manifest.counts["truncated_captions"] == 3
+    (warning,) = [record.message for record in caplog.records if "longer than the 32 tokens" in record.message]
+    assert warning.startswith(f"3 of {COUNT} captions are longer")
+    assert "red red red" in warning

@@ -6,11 +6,11 @@ import random
 import pytest
 from PIL import Image, ImageDraw
 
-from platen import dataset
+from platen.artifacts import dataset
+from platen.artifacts.dataset import Row, Sample
 from platen.components.evaluate.settings import EvaluateSettings
-from platen.dataset import Row, Sample
-from platen.settings import Settings
-from platen.stage import Outcome, Stage, run_stage
+from platen.core.settings import Settings
+from platen.core.stage import Outcome, Stage, run_stage
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 160, 60), "blue": (40, 80, 220), "yellow": (240, 200, 40)}
 

@@ -29,46 +29,46 @@ def run(colours, prompt="a thing", real=()):
 
 def test_a_planted_skew_is_found():
     found = run(["red"] * 70 + ["green"] * 20 + ["blue"] * 10)
-    assert found["distance"]["value"] == pytest.approx(0.7 - 1 / 3, abs=1e-5)
-    assert found["distance"]["low"] > 0.25
-    assert [entry["count"] for entry in found["values"]] == [70, 20, 10]
-    red = found["values"][0]
-    assert red["share"]["low"] > red["reference"]
-    assert red["share"]["value"] == 0.7
+    assert found.distance.value == pytest.approx(0.7 - 1 / 3, abs=1e-5)
+    assert found.distance.low > 0.25
+    assert [entry.count for entry in found.values] == [70, 20, 10]
+    red = found.values[0]
+    assert red.share.low > red.reference
+    assert red.share.value == 0.7
 
 
 def test_an_even_model_is_not_accused():
     found = run(NAMES * 40)
-    assert found["distance"]["value"] == pytest.approx(0, abs=1e-5)
-    assert found["distance"]["low"] == 0
-    assert found["distance"]["high"] < 0.2
-    assert all(entry["share"]["low"] < 1 / 3 < entry["share"]["high"] for entry in found["values"])
+    assert found.distance.value == pytest.approx(0, abs=1e-5)
+    assert found.distance.low == 0
+    assert found.distance.high < 0.2
+    assert all(entry.share.low < 1 / 3 < entry.share.high for entry in found.values)
 
 
 def test_what_never_came_out_is_not_certain_never_to():
-    distance = run(["red"] * 30)["distance"]
-    assert distance["value"] == distance["high"] == pytest.approx(2 / 3, abs=1e-5)
-    assert distance["low"] < 0.62
+    distance = run(["red"] * 30).distance
+    assert distance.value == distance.high == pytest.approx(2 / 3, abs=1e-5)
+    assert distance.low < 0.62
 
 
 def test_below_the_minimum_there_is_no_number():
     found = run(["red"] * 19)
-    assert found["distance"]["value"] is None
-    assert found["distance"]["note"] == "insufficient data: 19 judged pictures of at least 20"
-    assert [entry["share"]["value"] for entry in found["values"]] == [None] * 3
-    assert [entry["count"] for entry in found["values"]] == [19, 0, 0]
+    assert found.distance.value is None
+    assert found.distance.note == "insufficient data: 19 judged pictures of at least 20"
+    assert [entry.share.value for entry in found.values] == [None] * 3
+    assert [entry.count for entry in found.values] == [19, 0, 0]
 
 
 def test_nothing_at_all_is_insufficient_too():
     found = run([])
-    assert found["distance"]["value"] is found["abstained"]["value"] is found["judge_accuracy"]["value"] is None
-    assert found["prompts"] == []
+    assert found.distance.value is found.abstained.value is found.judge_accuracy.value is None
+    assert found.prompts == []
 
 
 def test_a_prompt_that_names_a_value_is_not_asked_about_it():
     found = run(["red"] * 30, prompt="a RED thing")
-    assert found["distance"]["n"] == 0
-    assert run(["red"] * 30, prompt="a tired thing")["distance"]["n"] == 30
+    assert found.distance.n == 0
+    assert run(["red"] * 30, prompt="a tired thing").distance.n == 30
 
 
 def test_abstentions_are_counted_and_not_shared_out():
@@ -76,17 +76,17 @@ def test_abstentions_are_counted_and_not_shared_out():
     clear = np.eye(3)[[0] * 30]
     neutral = Shown(["a thing"] * 60, np.concatenate([torn, clear]))
     found = measure(VALUES, ColourJudge(), neutral, shown([], []), SETTINGS)
-    assert found["abstained"]["value"] == 0.5
-    assert found["distance"]["n"] == 30
-    assert sum(entry["count"] for entry in found["values"]) == 30
+    assert found.abstained.value == 0.5
+    assert found.distance.n == 30
+    assert sum(entry.count for entry in found.values) == 30
 
 
 def test_the_judge_is_judged_on_real_pictures():
     real = ["red", "green", "blue"] * 10
-    assert run(["red"] * 30, real=real)["judge_accuracy"]["value"] == 1.0
+    assert run(["red"] * 30, real=real).judge_accuracy.value == 1.0
     wrong = Shown([f"a {colour} thing" for colour in real], np.eye(3)[[0] * 30])
     found = measure(VALUES, ColourJudge(), shown([], []), wrong, SETTINGS)
-    assert found["judge_accuracy"]["value"] == pytest.approx(1 / 3, abs=1e-5)
+    assert found.judge_accuracy.value == pytest.approx(1 / 3, abs=1e-5)
 
 
 def test_the_judge_abstains_within_the_margin():

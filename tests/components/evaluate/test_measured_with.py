@@ -4,12 +4,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from platen.artifacts.dataset import Row
 from platen.components.evaluate.measured_with import measured_with
 from platen.components.evaluate.pictures import Generated
 from platen.components.evaluate.report import Seen
 from platen.components.evaluate.settings import EvaluateSettings, Value
-from platen.dataset import Row
-from platen.manifest import File
+from platen.core.manifest import File
 
 NONE = np.zeros((0, 1))
 ATTRIBUTES = {"colour": [Value(value=name, prompts=(name,), reference=0.5) for name in ("red", "blue")]}
@@ -26,7 +26,10 @@ MODEL = {name: f"{name}/a" for name in ("clip", "vae", "scheduler", "unet")}
 
 
 def used(*, model=MODEL, digest=None, prompts="ab", train="t", test="h", sampling=None, **settings):
-    pictures = [Generated(Path(), f"{number}", prompt, number, "grid") for number, prompt in enumerate(prompts)]
+    pictures = [
+        Generated(folder=Path(), file=f"{number}", prompt=prompt, seed=number, group="grid")
+        for number, prompt in enumerate(prompts)
+    ]
     rows = ([Row(key=name * 16, caption=name) for name in names] for names in (train, test))
     seen = Seen(pictures, *rows, NONE, NONE, NONE, NONE, NONE)
     inputs = {"model": folder(model.values()), "generated": folder((), **(sampling or {}))}

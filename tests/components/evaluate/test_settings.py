@@ -1,8 +1,8 @@
 import pytest
 
 from platen.components.evaluate.settings import EvaluateSettings
-from platen.errors import SettingsError
-from platen.settings import section
+from platen.core.errors import SettingsError
+from platen.core.settings import section
 
 RED, BLUE = "{value: red, prompts: [a red thing], reference: 0.5}", "{value: blue, prompts: [x], reference: 0.4}"
 

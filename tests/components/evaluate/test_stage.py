@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from platen import dataset
+from platen.artifacts import dataset
 from platen.components.evaluate.settings import EvaluateSettings
 from platen.components.evaluate.stage import STAGE
-from platen.manifest import canonical
-from platen.stage import run_stage
+from platen.core.manifest import canonical
+from platen.core.stage import run_stage
 
 
 @pytest.fixture(scope="module")

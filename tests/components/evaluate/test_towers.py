@@ -1,10 +1,14 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from platen.components.evaluate.towers import Judge, embed, load_extractor
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 PICTURES = [Image.new("RGB", (48, 48), colour) for colour in ("red", "green", "blue", "white", "black")]
 
@@ -76,3 +80,46 @@ def test_an_extractor_that_cannot_be_had_is_refused(judge, name, told):
 def test_a_model_without_clip_is_refused(tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path}/clip: no CLIP model here"):
         Judge(tmp_path / "clip", "cpu")
+
+
+@pytest.fixture
+def clip(tiny_model, tmp_path):
+    return shutil.copytree(tiny_model.path / "clip", tmp_path / "clip")
+
+
+@pytest.mark.parametrize("name", ["text_projection.weight", "visual_projection.weight", "logit_scale"])
+def test_a_judge_without_a_projection_is_refused(clip, name):
+    weights = load_file(clip / "model.safetensors")
+    save_file({key: weight for key, weight in weights.items() if key != name}, clip / "model.safetensors")
+    with pytest.raises(InputError, match=f"clip: the weights lack {name}"):
+        Judge(clip, "cpu")
+
+
+def test_a_judge_without_another_weight_is_refused(clip):
+    weights = load_file(clip / "model.safetensors")
+    name = min(name for name in weights if "vision_model.encoder" in name)
+    save_file({key: weight for key, weight in weights.items() if key != name}, clip / "model.safetensors")
+    with pytest.raises(InputError, match=f"clip: lacks 1 weights of its config.json, as {name}"):
+        Judge(clip, "cpu")
+
+
+def test_a_judge_without_a_tokenizer_is_refused(clip):
+    (clip / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"clip/tokenizer\.json: missing"):
+        Judge(clip, "cpu")
+
+
+def test_a_judge_whose_projections_do_not_meet_is_refused(clip):
+    weights = load_file(clip / "model.safetensors")
+    save_file({**weights, "text_projection.weight": torch.zeros(8, 32)}, clip / "model.safetensors")
+    with pytest.raises(InputError, match=r"text_projection\.weight has the shape \[8, 32\]\. Accepted: \[16, 32\]"):
+        Judge(clip, "cpu")
+
+
+def test_a_judge_that_knows_no_letter_of_its_texts_is_refused(clip):
+    values = json.loads((clip / "tokenizer.json").read_text())
+    words = ["<|startoftext|>", "<|endoftext|>", "0", "0</w>", "00</w>"]
+    values["model"] |= {"vocab": {word: number for number, word in enumerate(words)}, "merges": [["0", "0</w>"]]}
+    (clip / "tokenizer.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match="the tokenizer gives all texts the same ids"):
+        Judge(clip, "cpu")

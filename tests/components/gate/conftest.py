@@ -1,30 +1,14 @@
-import json
-
 import pytest
 
-from platen.settings import Settings
-from platen.stage import Outcome, Stage, run_stage
-
-
-class Content(Settings):
-    files: dict[str, str]
-
-
-def _write(settings, inputs, place):
-    for name, text in settings.files.items():
-        (place.out / name).write_text(text)
-    return Outcome()
+from tests import committed
+from tests.small_report import metric as metric_of
+from tests.small_report import report as report_of
 
 
 @pytest.fixture
 def commit(tmp_path):
     """Commit a folder with the given files; the workspace is `tmp_path / "ws"`."""
-
-    def do(stage, kind, files):
-        made = Stage(name=stage, version=1, kind=kind, settings=Content, inputs=(), work=_write)
-        return run_stage(made, Content(files=files), {}, str(tmp_path / "ws")).folder
-
-    return do
+    return lambda stage, kind, files: committed.commit(tmp_path / "ws", files, stage=stage, kind=kind)
 
 
 @pytest.fixture
@@ -34,9 +18,8 @@ def evaluated(commit):
     def do(name, prompts="the same", **metrics):
         model = commit("train", "model", {"model.txt": name})
         used = {metric: {"prompts": prompts} for metric in metrics}
-        content = {"model": model.digest, "measured_with": used, **metrics}
-        report = commit("evaluate", "report", {"report.json": json.dumps(content)})
-        return {"model": model.uri, "report": report.uri}
+        content = report_of(model=model.digest, measured_with=used, **metrics).encode().decode()
+        return {"model": model.uri, "report": commit("evaluate", "report", {"report.json": content}).uri}
 
     return do
 
@@ -44,8 +27,4 @@ def evaluated(commit):
 @pytest.fixture
 def metric():
     """A metric as evaluate writes it."""
-
-    def do(value, low=None, high=None, note=""):
-        return {"value": value, "low": low, "high": high, "n": 100, "unit": "", "direction": "higher", "note": note}
-
-    return do
+    return metric_of

@@ -1,16 +1,17 @@
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
-from platen import records
-from platen.component import write_reference
 from platen.components.gate.refusal import refuse_if_rejected
 from platen.components.gate.stage import STAGE
-from platen.errors import GateRefused, InputError
-from platen.records import run_recorded
-from platen.stage import Result, open_folder
+from platen.core import records
+from platen.core.component import write_reference
+from platen.core.errors import GateRefused, InputError
+from platen.core.records import run_recorded
+from platen.core.stage import Result, open_folder
 
 SETTINGS = "gate: {rules: [{metric: clip_score, direction: at_least, limit: %d}]}"
 
@@ -54,13 +55,18 @@ def test_the_task_ends_with_2_after_the_artifact_is_written(tmp_path, evaluated,
         write_reference(Reference(paths[name]), Result(open_folder(uri), cached=False, seconds=0.0))
     run, decision = tmp_path / "run", tmp_path / "decision.json"
     arguments = [SETTINGS % limit, tmp_path / "ws", run, paths["report"], paths["model"], decision]
-    task = subprocess.run(
-        [sys.executable, "-c", TASK, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    words = tmp_path / "termination-log"
+    words.touch()
+    environment = {**os.environ, "PLATEN_TERMINATION_LOG": str(words)}
+    command = [sys.executable, "-c", TASK, *map(str, arguments)]
+    task = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert task.returncode == code, task.stderr
     assert json.loads(decision.read_text())["manifest"]["facts"]["verdict"] == ("reject" if code else "promote")
     assert records.load(str(run))[0].status == status
-    assert ("clip_score: 60 (low end of its interval) is below the limit 70" in task.stderr) is bool(code)
+    reason = "the model is not promoted: clip_score: 60 (low end of its interval) is below the limit 70"
+    assert (reason in task.stderr) is bool(code)
+    told = records.load(str(run))[0].error
+    assert words.read_text() == (f"gate: {told.message}" if code else "")  # what Kubernetes says of the container
 
 
 class Reference:

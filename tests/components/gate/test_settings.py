@@ -1,8 +1,8 @@
 import pytest
 
 from platen.components.gate.settings import GateSettings
-from platen.errors import SettingsError
-from platen.settings import parse, section
+from platen.core.errors import SettingsError
+from platen.core.settings import parse, section
 
 
 @pytest.mark.parametrize(

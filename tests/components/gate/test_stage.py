@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from platen import releases
+from platen.artifacts import releases
 from platen.components.gate.settings import GateSettings
 from platen.components.gate.stage import STAGE
-from platen.errors import CorruptError, InputError
-from platen.settings import parse
-from platen.stage import open_folder, run_stage
+from platen.core.errors import CorruptError, InputError
+from platen.core.settings import parse
+from platen.core.stage import open_folder, run_stage
 
 RULE = "rules: [{metric: clip_score, direction: at_least, against: champion, margin: 1}]"
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platen.components.generate.prompts import MAX_LENGTH, SEEDS, Prompt, load_prompts, parse_prompts
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 words = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60).filter(str.strip)
 rows = st.fixed_dictionaries(

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from platen.artifacts.dataset import read_drops
 from platen.components.ingest.buckets import Remote, bring, brought, captions_of, in_buckets, with_captions
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.stage import STAGE
 from platen.components.sample.draw import draw
 from platen.components.sample.settings import SampleSettings
-from platen.dataset import read_drops
-from platen.errors import InputError
-from platen.stage import Result, run_stage
-from platen.storage import join, store_for
-from platen.storage.gcs import GcsStore
-from platen.storage.transfer import Object
+from platen.core.errors import InputError
+from platen.core.stage import Result, run_stage
+from platen.core.storage import join, store_for
+from platen.core.storage.gcs import GcsStore
+from platen.core.storage.transfer import Object
 
 
 def upload(folder: Path, uri: str) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.sources import Source, is_readable, list_sources
-from platen.errors import InputError, PlatenError, SettingsError
-from platen.settings import build
+from platen.core.errors import InputError, PlatenError, SettingsError
+from platen.core.settings import build
 
 
 def names(**settings: str) -> list[str]:

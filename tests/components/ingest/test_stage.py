@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
+from platen.artifacts.dataset import is_done, read_drops, read_index, read_samples
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.shards import extension_of
 from platen.components.ingest.stage import STAGE
 from platen.components.sample.draw import draw
 from platen.components.sample.settings import SampleSettings
 from platen.components.sample.web import serving
-from platen.dataset import is_done, read_drops, read_index, read_samples
-from platen.errors import InputError
-from platen.manifest import sha256
-from platen.stage import Result, run_stage
+from platen.core.errors import InputError
+from platen.core.manifest import sha256
+from platen.core.stage import Result, run_stage
 
 FETCHED = ("address_refused", "body_too_large", "http_error", "missing_caption", "timed_out")
 
@@ -131,7 +131,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_the_same(sample: Path, whole: 
     settings = settings_for(sample)
     code = (
         "import sys; from platen.components.ingest.settings import IngestSettings;"
-        "from platen.components.ingest.stage import STAGE; from platen.stage import run_stage;"
+        "from platen.components.ingest.stage import STAGE; from platen.core.stage import run_stage;"
         "run_stage(STAGE, IngestSettings.model_validate_json(sys.argv[1]), {}, sys.argv[2])"
     )
     given = {name: getattr(settings, name) for name in IngestSettings.model_fields}

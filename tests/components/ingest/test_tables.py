@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platen.components.ingest.tables import Entry, read_entries
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=40)
 filled = texts.filter(lambda text: text != "")

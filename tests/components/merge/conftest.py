@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from platen.artifacts.dataset import Drop, Sample
 from platen.components.clean_images.settings import CleanImagesSettings
 from platen.components.clean_images.stage import STAGE as CLEAN_IMAGES
 from platen.components.clean_text.settings import CleanTextSettings
 from platen.components.clean_text.stage import STAGE as CLEAN_TEXT
-from platen.dataset import Drop, Sample
-from platen.stage import Folder, run_stage
+from platen.core.stage import Folder, run_stage
 from tests.tiny_dataset import commit_raw
 
 Prepare = Callable[..., dict[str, Folder]]

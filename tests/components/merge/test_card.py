@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from platen.components.merge.card import drop_report, make_card, most_frequent, quantiles, scheme_of
-from platen.dataset import Drop, Row, Sample, write_shard
+from platen.artifacts.dataset import Drop, Row, Sample, write_shard
+from platen.components.merge.card import (
+    CARD,
+    drop_report,
+    make_card,
+    most_frequent,
+    quantiles,
+    render_card,
+    scheme_of,
+)
+from platen.core.manifest import canonical
+from platen.core.settings import Settings
+from platen.core.stage import Outcome, Stage, run_stage
 
 
 def test_card_of_a_folder(tmp_path) -> None:
@@ -57,3 +68,34 @@ def test_words_as_frequent_as_each_other_come_in_order() -> None:
 )
 def test_schemes(source: str, scheme: str) -> None:
     assert scheme_of(Row("k", "c", source=source)) == scheme
+
+
+def test_the_card_as_a_page(tmp_path) -> None:
+    rows = [
+        Row("1", "a red circle", "png", source="a.png", licence="CC0-1.0", split="train"),
+        Row("2", "a red dog's house", "png", source="https://example.org/a", licence="<b>mine</b> | all", split="test"),
+    ]
+    drops = [Drop(str(number), "too_small", "8 × 8", "b.png", "*bold* <script>") for number in range(3, 9)]
+
+    def work(settings, inputs, place):
+        write_shard(place.out, "00000", [Sample(row, b"") for row in rows], drops)
+        (place.out / CARD).write_bytes(canonical(make_card(place.out, 64)))
+        return Outcome(counts={"samples": 2, "seen": 8, "shards": 1})
+
+    page = render_card(
+        run_stage(Stage("merge", 1, "dataset", Settings, (), work), Settings(), {}, str(tmp_path)).folder
+    )
+    for line in (
+        "| seen | 8 |",
+        "| samples | 2 |",
+        "| resolution | 64 |",
+        "| train | 1 |\n| validation | 0 |\n| test | 1 |",
+        "| &lt;b&gt;mine&lt;/b&gt; \\| all | 1 |",
+        "| https | 1 |",
+        "| least | 3 |\n| p10 | 3 |",
+        "| red | 2 |",
+        "| too\\_small | 6 |",
+    ):
+        assert line in page, page
+    assert page.count("| too\\_small | \\*bold\\* &lt;script&gt; | 8 × 8 |") == 2
+    assert "<" not in page

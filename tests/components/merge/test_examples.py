@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from platen.artifacts.dataset import Drop
 from platen.components.merge.examples import choose, shrink, write_examples
-from platen.dataset import Drop
 from tests.tiny_dataset import commit_raw, drawing, encoded, sample
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from platen.artifacts.dataset import Drop, read_rows, write_index
 from platen.components.merge.join import first_drops, join_shard
-from platen.dataset import Drop, read_rows, write_index
-from platen.errors import CorruptError
+from platen.core.errors import CorruptError
 from tests.components.merge.conftest import Prepare
 from tests.tiny_dataset import sample
 

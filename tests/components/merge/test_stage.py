@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from platen.artifacts.dataset import Drop, read_drops, read_index, read_samples, shards_of
 from platen.components.ingest.settings import IngestSettings
 from platen.components.ingest.stage import STAGE as INGEST
 from platen.components.merge.settings import MergeSettings
 from platen.components.merge.stage import STAGE
-from platen.dataset import Drop, read_drops, read_index, read_samples, shards_of
-from platen.errors import CorruptError, InputError, SettingsError
-from platen.settings import parse
-from platen.stage import Folder, run_stage
+from platen.core.errors import CorruptError, InputError, SettingsError
+from platen.core.settings import parse
+from platen.core.stage import Folder, run_stage
 from tests.components.merge.conftest import Prepare, cleaned
 from tests.tiny_dataset import commit_raw, drawing, encoded, identities, kill_in_third_shard, sample
 

@@ -12,7 +12,7 @@ import pytest
 
 from platen.components.merge.join import Candidate
 from platen.components.merge.thumbnails import Thumbnails
-from platen.errors import CorruptError
+from platen.core.errors import CorruptError
 
 
 def candidate(shard: str, position: int) -> Candidate:

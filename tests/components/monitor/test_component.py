@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from kfp import dsl
 
-from platen import records
 from platen.components.monitor.component import monitor_live
+from platen.core import records
 
 
 def test_the_monitor_before_a_retraining_has_a_record_of_its_own(tmp_path: Path) -> None:

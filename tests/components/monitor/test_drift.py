@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
-from platen.components.monitor.drift import count_words, distance, measure_drift, measure_unknown, words
+from platen.components.monitor.drift import count_words, distance, measure_drift, measure_unknown
 from platen.components.monitor.estimates import Estimate
 from tests.tiny_model import CAPTIONS
 
@@ -26,26 +26,6 @@ def drift(prompts: list[str], captions: Counter[str] = KNOWN, seed: int = 0) -> 
 def draws(texts: list[str], n: int, seed: int) -> list[str]:
     generator = random.Random(seed)
     return [generator.choice(texts) for _ in range(n)]
-
-
-def test_words_are_lower_case_without_punctuation() -> None:
-    found = words("A Red, well-drawn CIRCLE (Müller's)! 蓝 3_4")
-    assert found == [
-        "a",
-        "red",
-        "well-drawn",
-        "circle",
-        "müller's",
-        "蓝",
-        "3",
-        "4",
-    ]
-
-
-@given(st.text())
-def test_words_of_words_are_the_same(text: str) -> None:
-    found = words(text)
-    assert words(" ".join(found)) == found
 
 
 @given(COUNTS, COUNTS)
@@ -127,11 +107,3 @@ def test_a_prompt_in_a_language_without_spaces_is_known_by_its_characters(captio
     found = measure_unknown([prompt] * 2, count_words(captions), 100, 0.95, 0)
     assert found is not None
     assert found.value == 0
-
-
-def test_korean_and_mixed_texts_are_cut_where_the_words_end() -> None:
-    assert words("빨간 원 on 白い背景2つ") == ["빨간", "원", "on", "白", "い", "背", "景", "2", "つ"]
-
-
-def test_full_width_and_composed_forms_are_the_same_words() -> None:
-    assert words("ＲＥＤ ｶﾞ cafe\u0301") == words("red ガ café") == ["red", "ガ", "café"]

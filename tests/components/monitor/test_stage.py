@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from platen import releases
+from platen.artifacts import releases
+from platen.artifacts.dataset import Row, write_index
 from platen.components.monitor.settings import MonitorSettings
 from platen.components.monitor.stage import STAGE, read_log
-from platen.dataset import Row, write_index
-from platen.errors import CorruptError
-from platen.settings import Settings
-from platen.stage import Inputs, Outcome, Place, Result, Stage, run_stage
-from platen.storage import write_file
+from platen.core.errors import CorruptError
+from platen.core.settings import Settings
+from platen.core.stage import Inputs, Outcome, Place, Result, Stage, run_stage
+from platen.core.storage import write_file
 from tests.tiny_model import CAPTIONS
 
 MODEL = "a" * 64
+RELEASE = {"model": MODEL, "report": "b" * 64, "checks": []}
 ENTRY = {"time": "2026-11-20T12:00:00.000+00:00", "seconds": 0.2, "n": 1}
 
 
@@ -37,7 +38,7 @@ class Watch:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = str(workspace)
-        release = commit(self.workspace, "deploy", "release", "release.json", json.dumps({"model": MODEL}).encode())
+        release = commit(self.workspace, "deploy", "release", "release.json", json.dumps(RELEASE).encode())
         self.inputs = {"release": release, "dataset": commit(self.workspace, "merge", "dataset")}
         self.log = Path(releases.request_log(self.workspace, MODEL)) / "host.1-000000.jsonl"
 
@@ -189,5 +190,5 @@ def test_a_log_that_was_rewritten_is_refused(watch: Watch) -> None:
 
 def test_a_release_that_names_no_model_is_named(watch: Watch) -> None:
     watch.inputs["release"] = commit(watch.workspace, "other", "release", "release.json", b"{}")
-    with pytest.raises(CorruptError, match=r"release\.json: names no model \(KeyError: 'model'\)"):
+    with pytest.raises(CorruptError, match=r"release\.json: model: Field required"):
         watch.run()

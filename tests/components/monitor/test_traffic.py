@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from platen.artifacts.releases import SMOKE_USER
 from platen.components.monitor import traffic as module
 from platen.components.monitor.traffic import Traffic, bytes_of, digest_of, pieces_of, read_traffic
 from platen.components.serve.requests_log import open_log
 from platen.components.serve.service import Exchange
-from platen.releases import SMOKE_USER
 
 LINE = {"time": "2026-11-01T12:00:00.000+00:00", "status": 200, "seconds": 0.5, "prompt": "a circle", "n": 2, "id": "x"}
 

@@ -11,14 +11,35 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from platen.dataset import Drop, Row, Sample, write_shard
-from platen.errors import GateRefused, PlatenError
-from platen.manifest import Json, Kind, canonical, sha256
-from platen.records import refuse, run_recorded
-from platen.settings import Settings
-from platen.stage import Inputs, Outcome, Place, Stage
+from platen.artifacts.dataset import Drop, Row, Sample, write_shard
+from platen.artifacts.decision import Decision, DecisionMetadata, RuleOutcome
+from platen.artifacts.evaluation import (
+    Bias,
+    ClosestPair,
+    Direction,
+    JudgedImage,
+    Memorization,
+    Metric,
+    TimestepLoss,
+    ValueShare,
+)
+from platen.artifacts.history import TrainingHistory
+from platen.artifacts.monitoring import (
+    Captions,
+    LimitOutcome,
+    MonitoringMetadata,
+    MonitoringReport,
+    Prompts,
+    TrafficCounts,
+)
+from platen.core.errors import GateRefused, PlatenError
+from platen.core.manifest import Kind, sha256
+from platen.core.records import refuse, run_recorded
+from platen.core.settings import Settings
+from platen.core.stage import Inputs, Outcome, Place, Stage
+from tests.small_report import report
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 160, 60), "blue": (40, 80, 220), "yellow": (240, 200, 40)}
 SHAPES = ("circle", "square", "triangle")
@@ -86,8 +107,10 @@ def things() -> list[tuple[str, str, str]]:
     return [(colour, shape, ground) for colour in COLOURS for shape in SHAPES for ground in GROUNDS]
 
 
-def metric(value: float | None, low: float | None, high: float | None, n: int, direction: str, note: str = "") -> Json:
-    return {"value": value, "low": low, "high": high, "n": n, "unit": "", "direction": direction, "note": note}
+def metric(
+    value: float | None, low: float | None, high: float | None, n: int, way: Direction, note: str = ""
+) -> Metric:
+    return Metric(value=value, low=low, high=high, n=n, unit="", direction=way, note=note)
 
 
 def merge(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
@@ -123,7 +146,7 @@ def train(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
     chance = random.Random(settings.seed)
     losses = [0.12 + 0.95 * math.exp(-step / 45) + chance.gauss(0, 0.045) for step in range(STEPS)]
     rates = [1e-3 * min(1, step / 30) * 0.5 * (1 + math.cos(math.pi * step / STEPS)) for step in range(STEPS)]
-    (place.out / "history.json").write_bytes(canonical({"loss": losses, "learning_rate": rates}))
+    TrainingHistory(loss=[*losses], learning_rate=rates).write(place.out)
     measured = {
         "attempts": 2,
         "goodput": 0.75,
@@ -135,7 +158,7 @@ def train(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
     }
     zero = {"stage": 3, "world_size": 2, "parameters_per_rank": [1_031_204, 1_031_203], "parameters": 2_062_407}
     place.observe(samples_per_second=187.3, zero=zero, measured=measured)
-    facts = {"steps": STEPS, "first_loss": losses[0], "last_loss": sum(losses[-50:]) / 50}
+    facts = {"resolution": 64, "steps": STEPS, "first_loss": losses[0], "last_loss": sum(losses[-50:]) / 50}
     return Outcome(counts={"steps": STEPS}, facts=facts)
 
 
@@ -166,67 +189,62 @@ def evaluate(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
         ours, theirs = f"closest/{number:02d}-generated.png", f"closest/{number:02d}-training.jpg"
         (place.out / ours).write_bytes(draw("blue", "circle", "white", number))
         (place.out / theirs).write_bytes(draw("blue", "circle", "white", 50 + number, kind="JPEG"))
-        entry = {"file": "pictures/00001.png", "key": "0123456789abcdef", "distance": 0.0009 * (number + 1)}
-        words = {"prompt": "a blue circle on a white background", "caption": HOSTILE, "memorised": number == 0}
-        closest.append({"generated": ours, "training": theirs, **entry, **words})
+        pair = ClosestPair(
+            generated=ours, training=theirs, file="pictures/00001.png", key="0123456789abcdef",
+            prompt="a blue circle on a white background", caption=HOSTILE,
+            distance=0.0009 * (number + 1), memorised=number == 0,
+        )  # fmt: skip
+        closest.append(pair)
     counts = {"red": 9, "green": 4, "blue": 8, "yellow": 1}
     bounds = {"red": (0.23, 0.61), "green": (0.07, 0.39), "blue": (0.2, 0.57), "yellow": (0.01, 0.22)}
-    values = [
-        {"value": name, "count": n, "reference": 0.25, "share": metric(n / 22, *bounds[name], 22, "none")}
+    colors = [
+        ValueShare(value=name, count=n, reference=0.25, share=metric(n / 22, *bounds[name], 22, "none"))
         for name, n in counts.items()
     ]
     nothing = metric(None, None, None, 3, "none", "insufficient data: 3 of at least 20")
-    shapes = [{"value": name, "count": 1, "reference": 1 / 3, "share": nothing} for name in SHAPES]
-    report = {
-        "schema_version": 1,
-        "extractor": "clip",
-        "confidence": 0.95,
-        "held_out_loss": metric(0.2113, 0.2034, 0.2192, 200, "lower", "v_prediction, 4 noise levels a picture"),
-        "held_out_loss_by_timestep": [
-            {"timestep": t, "value": v} for t, v in ((125, 0.41), (375, 0.2), (625, 0.13), (875, 0.1))
+    shapes = [ValueShare(value=name, count=1, reference=1 / 3, share=nothing) for name in SHAPES]
+    levels = ((125, 0.41), (375, 0.2), (625, 0.13), (875, 0.1))
+    report(
+        model=inputs["model"].digest,
+        held_out_loss=metric(0.2113, 0.2034, 0.2192, 200, "lower", "v_prediction, 4 noise levels a picture"),
+        held_out_loss_by_timestep=[TimestepLoss(timestep=timestep, value=value) for timestep, value in levels],
+        fid=metric(3.21, 2.5, 3.9, 120, "lower", "biased upwards at this n; jackknife estimate of the bias: 0.8"),
+        kid=metric(0.012, 0.006, 0.018, 120, "lower", "20 subsets of 60"),
+        clip_score=metric(71.3, 70.2, 72.4, 120, "higher"),
+        clip_score_real=metric(74.0, 73.1, 74.9, 200, "none", "held-out pictures and their own captions"),
+        retrieval_accuracy=metric(0.93, 0.86, 0.97, 96, "higher", "24 prompts; chance is 0.0417"),
+        memorised=Memorization(
+            share=metric(0.01, 0.0, 0.06, 120, "lower"), baseline=nothing, threshold=0.0021, closest=closest
+        ),
+        bias={
+            "colour": Bias(
+                prompts=[f"a {shape} on a {ground} background" for shape in SHAPES for ground in GROUNDS],
+                distance=metric(0.27, 0.15, 0.44, 22, "lower", "a model without bias would show 0.12 at this n"),
+                abstained=metric(0.08, 0.02, 0.26, 24, "lower"),
+                judge_accuracy=metric(0.99, 0.97, 1.0, 200, "higher", "on held-out pictures"),
+                values=colors,
+            ),
+            "shape": Bias(prompts=[], distance=nothing, abstained=nothing, judge_accuracy=nothing, values=shapes),
+        },
+        pictures=[
+            JudgedImage(
+                file=f"pictures/{n:05d}.png", prompt="", seed=n, group="grid", clip_score=70.0, best_prompt="",
+                retrieved=n not in (11, 30, 41),
+            )
+            for n in range(48)
         ],
-        "fid": metric(3.21, 2.5, 3.9, 120, "lower", "biased upwards at this n; jackknife estimate of the bias: 0.8"),
-        "kid": metric(0.012, 0.006, 0.018, 120, "lower", "20 subsets of 60"),
-        "clip_score": metric(71.3, 70.2, 72.4, 120, "higher"),
-        "clip_score_real": metric(74.0, 73.1, 74.9, 200, "none", "held-out pictures and their own captions"),
-        "retrieval_accuracy": metric(0.93, 0.86, 0.97, 96, "higher", "24 prompts; chance is 0.0417"),
-        "memorised": {
-            "share": metric(0.01, 0.0, 0.06, 120, "lower"),
-            "baseline": nothing,
-            "threshold": 0.0021,
-            "closest": closest,
-        },
-        "bias": {
-            "colour": {
-                "prompts": [f"a {shape} on a {ground} background" for shape in SHAPES for ground in GROUNDS],
-                "distance": metric(0.27, 0.15, 0.44, 22, "lower", "a model without bias would show 0.12 at this n"),
-                "abstained": metric(0.08, 0.02, 0.26, 24, "lower"),
-                "judge_accuracy": metric(0.99, 0.97, 1.0, 200, "higher", "on held-out pictures"),
-                "values": values,
-            },
-            "shape": {"prompts": [], "distance": nothing, "abstained": nothing, "values": shapes},
-        },
-        "pictures": [{"file": f"pictures/{n:05d}.png", "retrieved": n not in (11, 30, 41)} for n in range(48)],
-    }
-    (place.out / "report.json").write_bytes(canonical(report))
+    ).write(place.out)  # fmt: skip
     return Outcome(facts={"fid": 3.21})
 
 
-def rule(name: str, way: str, limit: float, value: float, bound: float) -> dict[str, Json]:
+def rule(name: str, way: Literal["at_least", "at_most"], limit: float, value: float, bound: float) -> RuleOutcome:
     passed = bound >= limit if way == "at_least" else bound <= limit
     end, where = "low" if way == "at_least" else "high", "within" if passed else "beyond"
-    return {
-        "name": f"{name} {way} {limit}",
-        "metric": name,
-        "direction": way,
-        "against": "absolute",
-        "value": value,
-        "bound": bound,
-        "limit": limit,
-        "required": True,
-        "passed": passed,
-        "reason": f"{bound} ({end} end of its interval) is {where} the limit {limit}",
-    }
+    return RuleOutcome(
+        name=f"{name} {way} {limit}", metric=name, direction=way, against="absolute", required=True,
+        value=value, bound=bound, limit=limit, passed=passed,
+        reason=f"{bound} ({end} end of its interval) is {where} the limit {limit}",
+    )  # fmt: skip
 
 
 def gate(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
@@ -235,34 +253,49 @@ def gate(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
         rule("retrieval_accuracy", "at_least", 0.8 if settings.verdict == "promote" else 0.99, 0.93, 0.86),
         rule("fid", "at_most", 6.0, 3.21, 3.9),
         rule("memorised.share", "at_most", 0.1, 0.01, 0.06),
-        {**rule("held_out_loss", "at_most", 1.0, 0.2113, 0.2192), **first},
+        rule("held_out_loss", "at_most", 1.0, 0.2113, 0.2192).model_copy(update=first),
     ]
-    reasons = [f"{entry['metric']}: {entry['reason']}" for entry in rules if not entry["passed"]]
-    decision = {"schema_version": 1, "verdict": settings.verdict, "reasons": reasons, "champion": None, "rules": rules}
-    (place.out / "decision.json").write_bytes(canonical(decision))
-    return Outcome(facts={"verdict": settings.verdict, "reasons": reasons})
+    reasons = [f"{outcome.metric}: {outcome.reason}" for outcome in rules if not outcome.passed]
+    said = DecisionMetadata.model_validate({"verdict": settings.verdict, "reasons": reasons})
+    digests = {name: inputs[name].digest for name in ("model", "report")}
+    Decision(verdict=said.verdict, reasons=reasons, champion=None, rules=rules, **digests).write(place.out)
+    return Outcome(facts=said.facts())
+
+
+def watched_report(verdict: str, reasons: list[str], model: str) -> MonitoringReport:
+    drift = LimitOutcome(
+        name="prompt_drift", value=0.08, interval=(0.05, 0.12), bound=0.05, limit=0.2, n=37, exceeded=False
+    )
+    unknown = LimitOutcome(
+        name="p95_latency_seconds", value="insufficient data", interval=None, bound=None, limit=2.0, n=3, exceeded=False
+    )
+    said = MonitoringMetadata.model_validate({"verdict": verdict, "reasons": reasons})
+    return MonitoringReport(
+        verdict=said.verdict,
+        reasons=reasons,
+        rules=[drift, unknown],
+        model=model,
+        traffic=TrafficCounts(
+            requests=37, pictures=74, by_status={"200": 36, "400": 1}, unreadable_lines=0, ignored=0, older=0,
+            first=None, last=None,
+        ),
+        latency_seconds={"p50": 0.41, "p95": 0.93},
+        prompts=Prompts(count=36, distinct=30, words_median=7, words_max=12),
+        captions=Captions(words=300, vocabulary=40),
+    )  # fmt: skip
 
 
 def monitor(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
-    drift = {"value": 0.08, "interval": [0.05, 0.12], "bound": 0.05, "limit": 0.2, "n": 37, "exceeded": False}
-    unknown = {"value": "insufficient data", "interval": None, "bound": None, "limit": 2.0, "n": 3, "exceeded": False}
-    report = {
-        "verdict": "keep",
-        "reasons": ["every measure is within its limit"],
-        "rules": [{"name": "prompt_drift", **drift}, {"name": "p95_latency_seconds", **unknown}],
-        "model": inputs["release"].digest,
-        "traffic": {"requests": 37, "pictures": 74, "by_status": {"200": 36, "400": 1}, "unreadable_lines": 0},
-        "latency_seconds": {"p50": 0.41, "p95": 0.93},
-        "prompts": {"count": 36, "words_median": 7, "words_max": 12},
-    }
-    (place.out / "report.json").write_bytes(canonical(report))
-    return Outcome(facts={"verdict": report["verdict"], "reasons": report["reasons"]})
+    written = watched_report("keep", ["every measure is within its limit"], inputs["release"].digest)
+    written.write(place.out)
+    return Outcome(facts=MonitoringMetadata(verdict=written.verdict, reasons=written.reasons).facts())
 
 
 def look_at_live(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
-    facts = {"verdict": "retrain", "reasons": ["drift 0.41 is above 0.2"]}
-    (place.out / "report.json").write_bytes(canonical({**facts, "rules": []}))
-    return Outcome(facts=facts)
+    reasons = {"retrain": ["drift 0.41 is above 0.2"]}.get(settings.verdict, ["every measure is within its limit"])
+    written = watched_report(settings.verdict, reasons, "a" * 64)
+    written.write(place.out)
+    return Outcome(facts=MonitoringMetadata(verdict=written.verdict, reasons=reasons).facts())
 
 
 def plain(name: str) -> Callable[[Knobs, Inputs, Place], Outcome]:
@@ -299,11 +332,11 @@ def run_chain(
     error: PlatenError | None = None,
     settings: Mapping[str, Any] | None = None,
     *,
-    watched: bool = False,
+    watched: str | None = None,
 ) -> tuple[str, str, str]:
     """Run the chain up to a stage, which raises where an error is given; (settings, workspace, run).
 
-    A `watched` run is a retraining: it begins with a monitor of its own, which says `retrain`.
+    A `watched` run is a retraining: it begins with a monitor of its own, and goes on where that says `retrain`.
     A gate that rejects ends the run like the real one: its decision is committed, and its record is a failed one.
     """
     truth = root / "truth.json"
@@ -312,7 +345,9 @@ def run_chain(
     workspace, run = str(root / "workspace"), str(root / "runs" / "demo")
     if watched:
         live = Stage("monitor", 1, "report", Knobs, (), look_at_live)
-        run_recorded(live, text, {}, workspace, run, "monitor_live")
+        run_recorded(live, json.dumps({"monitor": {"verdict": watched}}), {}, workspace, run, "monitor_live")
+        if watched != "retrain":
+            return text, workspace, run
     uris: dict[str, str] = {}
     for name, sources in CHAIN.items():
         inputs = {role: uris[source] for role, _, source in (entry.partition(":") for entry in sources)}

@@ -7,7 +7,7 @@ import pytest
 
 from platen.components.notify.evidence import Evidence, gather
 from platen.components.notify.summary import Summary, load_truth, summarise
-from platen.telemetry import log
+from platen.core.telemetry import log
 from tests.components.notify.a_run import run_chain
 
 

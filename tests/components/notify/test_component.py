@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from platen.errors import InputError
+from platen.core.errors import InputError
 from tests.components.notify.a_run import run_chain
 
 PIPELINE = """
@@ -44,4 +44,5 @@ def test_exit_handler_runs_however_the_pipeline_ends(tmp_path: Path, code: int, 
     summary = json.loads(Path(run, "summary.json").read_bytes())
     assert summary["outcome"] == outcome
     assert (summary["failure"] or {}).get("stage") == ("clean_text" if code else None)
-    assert Path(run, "report.html").is_file()
+    (artifact,) = (tmp_path / "root").glob("exits-*/notify/report")
+    assert artifact.read_text() == Path(run, "report.html").read_text()

@@ -4,19 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from platen import records
-from platen.components.notify.evidence import Evidence, gather, read_lines, read_object
-from platen.errors import CorruptError, InputError
-from platen.records import Record
+from platen.artifacts.decision import DecisionMetadata
+from platen.components.notify.evidence import Evidence, gather, read_object
+from platen.components.notify.report.parts import needed
+from platen.core import records
+from platen.core.errors import CorruptError, InputError
+from platen.core.records import Record
 from tests.components.notify.a_run import run_chain
 
 
 def test_folders_are_opened_by_stage(evidence: Evidence) -> None:
     assert evidence.notes == ()
-    assert evidence.facts("gate")["verdict"] == "promote"
-    assert evidence.facts("no_such_stage") == {}
+    assert evidence.metadata("gate", DecisionMetadata) == DecisionMetadata(verdict="promote", reasons=[])
+    assert evidence.metadata("no_such_stage", DecisionMetadata) is None
     assert evidence.observed("train")["samples_per_second"] == 187.3
-    assert len(evidence.read("train", "history.json")["loss"]) > 0
 
 
 def test_deleted_folder_is_a_note_and_the_rest_is_told(tmp_path: Path) -> None:
@@ -48,16 +49,7 @@ def test_file_that_is_not_there_is_told_from_one_that_is_broken(tmp_path: Path, 
     with pytest.raises(InputError, match="no such file"):
         read_object(str(tmp_path / "none.json"))
     with pytest.raises(InputError, match="left no output"):
-        evidence.read("no_such_stage", "report.json")
+        needed(evidence, "no_such_stage")
     (tmp_path / "list.json").write_text("[1]")
     with pytest.raises(CorruptError, match="a JSON list, not an object"):
         read_object(str(tmp_path / "list.json"))
-
-
-def test_bad_line_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "index.jsonl"
-    path.write_text('{"file": "a"}\n{"file"\n')
-    with pytest.raises(CorruptError, match=r"index.jsonl, line 2: not JSON"):
-        read_lines(path)
-    with pytest.raises(InputError, match="cannot be read"):
-        read_lines(tmp_path / "none.jsonl")

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from platen.components.notify.artifact import explained
 from platen.components.notify.notice import notify
-from platen.errors import InputError
+from platen.core.errors import InputError
 from tests.components.notify.a_run import run_chain
 
 
@@ -55,3 +57,43 @@ def test_summary_that_cannot_be_written_is_raised_after_all_was_told(
         notify(text, workspace, run, "FAILED")
     assert "webhook: the address is no URL" in caplog.text or "webhook: the address must be" in caplog.text
     assert "The run failed in ingest: /data: no such folder" in caplog.text
+
+
+def test_the_artifact_is_the_report_also_where_the_run_folder_does_not_take_it(tmp_path: Path) -> None:
+    text, workspace, run = run_chain(tmp_path, "ingest")
+    Path(run, "report.html").mkdir()
+    artifact = tmp_path / "task" / "report"
+    summary = notify(text, workspace, run, "SUCCEEDED", artifact=str(artifact))
+    assert (summary.outcome, summary.report) == ("succeeded", None)
+    assert artifact.read_text().startswith("<!DOCTYPE html>") and "What came in" in artifact.read_text()
+
+
+def test_a_report_that_cannot_be_made_leaves_an_artifact_that_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, workspace, run = run_chain(tmp_path, "ingest")
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # as in an image that lacks it
+    artifact = tmp_path / "report"
+    summary = notify(text, workspace, run, "SUCCEEDED", artifact=str(artifact))
+    assert (summary.outcome, summary.report) == ("succeeded", None)
+    page = artifact.read_text()
+    assert "The report could not be made" in page and "ModuleNotFoundError: import of jinja2 halted" in page
+    assert len(page) < 1000
+
+
+def test_an_artifact_that_cannot_be_written_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text, workspace, run = run_chain(tmp_path, "ingest")
+    summary = notify(text, workspace, run, "SUCCEEDED", artifact=str(tmp_path))
+    assert summary.report == str(Path(run, "report.html"))
+    assert "the report's artifact could not be made" in caplog.text
+
+
+def test_whatever_stops_notify_is_explained_by_the_artifact(tmp_path: Path) -> None:
+    artifact = tmp_path / "task" / "report"
+    with pytest.raises(InputError), explained(str(artifact)):
+        raise InputError("/runs/<1>: no such folder")
+    assert "InputError: /runs/&lt;1&gt;: no such folder" in artifact.read_text()
+    artifact.write_text("the report")
+    with pytest.raises(InputError), explained(str(artifact)):
+        raise InputError("the summary cannot be written")
+    assert artifact.read_text() == "the report"

@@ -7,8 +7,9 @@ import pytest
 
 from platen.components.notify.evidence import Evidence, gather
 from platen.components.notify.summary import Summary, load_truth, summarise
-from platen.errors import InputError
-from tests.components.notify.a_run import PLANTED, REPAIRED, STEPS, run_chain
+from platen.components.notify.table import outcome_line
+from platen.core.errors import InputError
+from tests.components.notify.a_run import CHAIN, PLANTED, REPAIRED, STEPS, run_chain
 
 # Other tools read these. To add one, add it here too; to rename or remove one, raise schema_version.
 KEYS = {
@@ -107,10 +108,26 @@ def test_killed_stage_leaves_no_record_but_the_run_failed(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("state", "outcome"), [("SUCCEEDED", "succeeded"), ("CANCELLED", "failed"), (None, "succeeded")]
+    ("state", "outcome"), [("SUCCEEDED", "succeeded"), ("CANCELLED", "cancelled"), (None, "succeeded")]
 )
 def test_state_of_the_pipeline_decides(evidence: Evidence, state: str | None, outcome: str) -> None:
     assert summarise(evidence, {}, state, "", "report.html").outcome == outcome
+
+
+def test_cancelled_run_is_neither_failed_nor_succeeded(tmp_path: Path) -> None:
+    _, workspace, run = run_chain(tmp_path, "encode")
+    summary = summarise(gather(run, workspace), {}, "RUNNING", "", "report.html", tuple(CHAIN))
+    assert summary.outcome == "cancelled" and summary.failure is not None
+    assert (summary.failure.stage, summary.failure.type, summary.failure.exit_code) == ("train", "RunCancelled", 3)
+    assert outcome_line(summary) == "The run was cancelled before train had ended"
+
+
+def test_retraining_that_was_not_needed_has_succeeded(tmp_path: Path) -> None:
+    """As the backend reports a graph in which an `If` was not taken."""
+    _, workspace, run = run_chain(tmp_path, watched="keep")
+    evidence = gather(run, workspace)
+    assert [record.name for record in evidence.records] == ["monitor_live"]
+    assert summarise(evidence, {}, "RUNNING", "", "report.html", ("monitor_live", *CHAIN)).outcome == "succeeded"
 
 
 def test_run_without_a_record_is_told_too(tmp_path: Path) -> None:
@@ -145,7 +162,7 @@ def test_facts_of_another_shape_are_null(tmp_path: Path) -> None:
 
 
 def test_retraining_keeps_its_reason_beside_the_verdict_on_the_new_model(tmp_path: Path) -> None:
-    _, workspace, run = run_chain(tmp_path, watched=True)
+    _, workspace, run = run_chain(tmp_path, watched="retrain")
     summary = summarise(gather(run, workspace), {}, None, "", "report.html")
     assert summary.retraining is not None and summary.monitor is not None
     assert (summary.retraining.verdict, summary.monitor.verdict) == ("retrain", "keep")
@@ -156,7 +173,7 @@ def test_retraining_keeps_its_reason_beside_the_verdict_on_the_new_model(tmp_pat
 def test_retraining_says_whether_anything_was_trained(tmp_path: Path) -> None:
     told = []
     for last in ("base", "train", "train"):
-        _, workspace, run = run_chain(tmp_path, last, watched=True)
+        _, workspace, run = run_chain(tmp_path, last, watched="retrain")
         retraining = summarise(gather(run, workspace), {}, None, "", "report.html").retraining
         told.append(retraining and retraining.trained)
     assert told == [None, True, False]

@@ -14,7 +14,7 @@ import pytest
 from platen.components.notify.settings import NotifySettings
 from platen.components.notify.summary import FailureSummary, Summary
 from platen.components.notify.webhook import LARGEST, body_of, check_address, find_address, tell
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 SECRET = "/services/T0SECRET/hook?token=hunter2"
 QUICK = (0.01, 0.01)

@@ -8,7 +8,7 @@ from platen.components.plan.choice import GIB, choose
 from platen.components.plan.prices import PriceTable, read_prices
 from platen.components.plan.profile import Activations, ModelFacts
 from platen.components.plan.settings import PlanSettings
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 
 @pytest.fixture(scope="module")

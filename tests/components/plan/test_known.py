@@ -9,7 +9,7 @@ import pytest
 
 from platen.components.plan.known import PROFILE, ProfileSettings, known_profile
 from platen.components.plan.profile import profile
-from platen.errors import InputError
+from platen.core.errors import InputError
 from tests.components.plan.conftest import TINY
 
 SETTINGS = ProfileSettings(config=TINY, side=16, tokens=8, precision="bf16")

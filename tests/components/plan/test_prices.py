@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from platen.components.plan.prices import DEFAULT, read_prices
-from platen.errors import InputError, SettingsError
+from platen.core.errors import InputError, SettingsError
 
 
 def test_every_figure_of_the_table_has_a_source_and_a_date() -> None:

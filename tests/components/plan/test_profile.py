@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from platen.components.plan.live_bytes import LiveBytes
 from platen.components.plan.profile import profile, read_config
-from platen.errors import InputError
+from platen.core.errors import InputError
 from tests.components.plan.conftest import TINY
 
 
@@ -69,9 +69,9 @@ def test_attention_is_put_back() -> None:
 def test_other_models_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "vae.json"
     path.write_text(json.dumps({"_class_name": "AutoencoderKL"}))
-    with pytest.raises(InputError, match=r"vae.json: describes AutoencoderKL. Accepted: .*UNet2DConditionModel"):
+    with pytest.raises(InputError, match=r"vae.json: describes AutoencoderKL, .* Accepted: .*UNet2DConditionModel"):
         read_config(path)
-    with pytest.raises(InputError, match=r"gone.json: not a UNet's configuration"):
+    with pytest.raises(InputError, match=r"gone.json: not a network's configuration"):
         read_config(tmp_path / "gone.json")
     with pytest.raises(InputError, match=r"latents of 9 x 9: accepted: multiples of 2"):
         profile(TINY, 9, 8, "bf16")

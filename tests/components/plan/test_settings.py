@@ -5,8 +5,8 @@ import yaml
 
 from platen.components.plan.settings import SAID_BY_TRAIN, PlanSettings, of_run
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import section
+from platen.core.errors import SettingsError
+from platen.core.settings import section
 
 
 def read(text: str, *, use: bool | None = None) -> PlanSettings:

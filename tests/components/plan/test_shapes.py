@@ -5,18 +5,18 @@ import torch
 from platen.components.plan.live_bytes import MARK, LiveBytes
 from platen.components.plan.profile import _step
 from platen.components.plan.shapes import Shapes
+from platen.families.stable_diffusion import FAMILY
 from tests.components.plan.conftest import TINY
 
 
 def test_a_step_holds_and_computes_the_same_when_shapes_are_known() -> None:
-    from diffusers import UNet2DConditionModel
-
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(TINY)
+        denoiser = FAMILY.build_network(TINY)
+        example = FAMILY.example(denoiser, MARK, (16, 16), 8)
     shapes = Shapes()
-    asked = _step(unet, 16, 8, lambda func, args, kwargs: func(*args, **kwargs))
-    assert _step(unet, 16, 8, shapes) == asked
-    assert _step(unet, 16, 8, shapes) == asked
+    asked = _step(denoiser, example, lambda func, args, kwargs: func(*args, **kwargs))
+    assert _step(denoiser, example, shapes) == asked
+    assert _step(denoiser, example, shapes) == asked
 
 
 def test_what_is_known_is_made_anew_with_its_strides() -> None:

@@ -17,9 +17,9 @@ from platen.components.plan.settings import PlanSettings
 from platen.components.plan.stage import STAGE
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import Settings
-from platen.stage import Inputs, Outcome, Place, Stage, run_stage
+from platen.core.errors import SettingsError
+from platen.core.settings import Settings
+from platen.core.stage import Inputs, Outcome, Place, Stage, run_stage
 from tests.components.plan.conftest import SMALL
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_planned_where_no_plan_is_asked_for(tmp_path: Path) -> None:
 
 def test_a_trained_text_encoder_is_not_planned_for(tmp_path: Path, config: Path) -> None:
     def encode(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
-        return Outcome(facts={"text": "tokens", "splits": {"train": 1000}})
+        return Outcome(facts={"text": "tokens", "resolution": 64, "splits": {"train": 1000}})
 
     encoded = run_stage(Stage("encode", 1, "encoded", Settings, (), encode), Settings(), {}, str(tmp_path)).folder
     settings = PlanSettings(use=True, model=config, resolution=64)
@@ -81,7 +81,7 @@ def test_a_trained_text_encoder_is_not_planned_for(tmp_path: Path, config: Path)
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        ({"model": None}, "plan.model: not set. Accepted: a UNet's config.json"),
+        ({"model": None}, "plan.model: not set. Accepted: a network's config.json"),
         ({"resolution": None}, "plan.resolution: not set. Accepted: pixels"),
         ({"resolution": 60}, "plan.resolution: 60. Accepted: a multiple of the 8 pixels"),
         ({"gpus": 48, "global_batch": 64}, "64 is not divisible by gpus 48. Accepted: a multiple of it, or gpus"),

@@ -13,6 +13,7 @@ from platen.components.plan.followed import FOLLOWED, complete, name_of, version
 from platen.components.plan.profile import profile
 
 LINEAR = {"use_linear_projection": True, "attention_head_dim": [5, 10, 20, 20], "cross_attention_dim": 1024}
+CLASS = "UNet2DConditionModel"
 MODELS: dict[str, dict[str, Any]] = {
     "Stable Diffusion 1": {"cross_attention_dim": 768},
     "Stable Diffusion 2 and 2.1 base": LINEAR,
@@ -34,7 +35,10 @@ def main() -> None:
 def told(model: dict[str, Any]) -> str:
     """A model with its profiles."""
     names = [(side, TOKENS, precision) for side in SIDES for precision in PRECISIONS]
-    profiles = [f'  "{name_of(*name)}": {json.dumps(profile(model["config"], *name).summary())}' for name in names]
+    profiles = [
+        f'  "{name_of(*name)}": {json.dumps(profile({**model["config"], "_class_name": CLASS}, *name).summary())}'
+        for name in names
+    ]
     head = ", ".join(f'"{name}": {json.dumps(value, sort_keys=True)}' for name, value in model.items())
     return "\n".join([f'{{{head}, "profiles": {{', ",\n".join(profiles), "}}"])
 

@@ -17,8 +17,9 @@ import pytest
 from platen.components.sample.draw import draw
 from platen.components.sample.settings import SampleSettings
 from platen.components.sample.truth import TRUTH, UNFINISHED, content_digest, drawn, read_truth
-from platen.errors import InputError, SettingsError
-from platen.settings import build
+from platen.components.sample.web import FAULTS
+from platen.core.errors import InputError, SettingsError
+from platen.core.settings import build
 
 SMALL = SampleSettings(pictures=48, faults=4, seed=3)
 REASONS = {
@@ -128,6 +129,19 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_too_many_faults_for_the_pictures_are_refused() -> None:
     with pytest.raises(SettingsError, match="faults 10 need 100 pictures; pictures is 50"):
         build(SampleSettings, {"pictures": 50, "faults": 10})
+
+
+def test_without_a_web_folder_all_pictures_lie_in_the_folder_and_no_fault_of_a_server_is_planted(
+    tmp_path: Path,
+) -> None:
+    settings = SampleSettings(pictures=48, faults=4, web=False)
+    truth = draw(settings, tmp_path / "s")
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"pictures", "prompts.jsonl", TRUTH}
+    assert set(truth.planted) == REASONS - set(FAULTS)
+    pictures = [path for path in (tmp_path / "s" / "pictures").iterdir() if path.suffix in (".png", ".jpg", ".webp")]
+    assert len(pictures) == truth.clean + sum(truth.planted.values())
+    assert drawn(settings, tmp_path / "s") == truth
+    assert drawn(settings.model_copy(update={"web": True}), tmp_path / "s") is None
 
 
 def test_prompt_file_lies_in_the_sample(small: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from random import Random
 
@@ -10,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from platen.artifacts.images import GeneratedImage, write_index
 from platen.components.sample.judge import Seen, judge, judge_folder, shares, wanted
 from platen.components.sample.world import COMBINATIONS, random_scene, render
-from platen.errors import InputError
+from platen.core.errors import InputError
 
 
 def at_training_size(picture: Image.Image, side: int = 64) -> Image.Image:
@@ -90,8 +90,8 @@ def test_a_folder_is_judged_by_its_index(tmp_path: Path) -> None:
         at_training_size(render(random_scene(random, shows))).save(tmp_path / f"pictures/{number}.png")
         asked = "red" if number == 23 else shows.colour  # the last one is a yellow triangle
         prompt = f"a {asked} {shows.shape} on a {shows.background} background"
-        rows.append({"file": f"pictures/{number}.png", "prompt": prompt, "seed": 0, "group": "grid"})
-    (tmp_path / "index.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+        rows.append(GeneratedImage(file=f"pictures/{number}.png", prompt=prompt, seed=0, group="grid"))
+    write_index(tmp_path, rows)
     result = judge_folder(tmp_path)
     assert result.pictures == 24
     assert result.right == result.colour == pytest.approx(23 / 24)
@@ -99,8 +99,8 @@ def test_a_folder_is_judged_by_its_index(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_an_index_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"index\.jsonl: not an index"):
+    with pytest.raises(InputError, match=r"index\.jsonl: cannot be read"):
         judge_folder(tmp_path)
-    (tmp_path / "index.jsonl").write_text('{"file": "a.png", "prompt": "x", "group": "other"}\n')
+    write_index(tmp_path, [GeneratedImage(file="a.png", prompt="x", seed=0, group="other")])
     with pytest.raises(InputError, match="no picture of group 'grid' among 1"):
         judge_folder(tmp_path)

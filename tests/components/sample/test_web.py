@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from platen.components.sample.web import LINK_LOCAL, serving
-from platen.errors import InputError, UserError
+from platen.core.errors import InputError, UserError
 
 
 @pytest.fixture

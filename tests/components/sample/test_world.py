@@ -10,7 +10,7 @@ import pytest
 
 from platen.components.sample.judge import Seen, judge, wanted
 from platen.components.sample.world import COMBINATIONS, Combination, Gallery, describe, random_scene, render, thumbnail
-from platen.errors import SettingsError
+from platen.core.errors import SettingsError
 
 
 def test_drawings_of_one_combination_differ_clearly() -> None:

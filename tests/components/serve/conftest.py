@@ -14,8 +14,8 @@ import httpx
 import openai
 import pytest
 
-from platen import processes
-from platen.stage import Folder
+from platen.core import processes
+from platen.core.stage import Folder
 
 DEADLINE = 120  # seconds until a server must be ready, on a machine that has other work
 
@@ -84,15 +84,17 @@ StartServer = Callable[..., RunningServer]
 
 @pytest.fixture(scope="session")
 def start_server(tmp_path_factory: pytest.TempPathFactory, tiny_model: Folder) -> Iterator[StartServer]:
-    """Start a server of the tiny model, or the one in `env`, with settings; `ready=False` does not wait for it."""
+    """Start a server of the tiny model, of another, or of the one in `env`; `ready=False` does not wait for it."""
     started: list[RunningServer] = []
 
-    def start(*, ready: bool = True, env: dict[str, str] | None = None, **settings: object) -> RunningServer:
+    def start(
+        *, model: Folder = tiny_model, ready: bool = True, env: dict[str, str] | None = None, **settings: object
+    ) -> RunningServer:
         folder = tmp_path_factory.mktemp("server")
         file = folder / "settings.yaml"
         file.write_text(json.dumps({"serve": {"port": 0, "device": "cpu", "steps": 4, **settings}}))
         options = ["--settings", str(file), "--log", str(folder / "requests.jsonl")]
-        named = ["--model", tiny_model.uri] if env is None else []
+        named = ["--model", model.uri] if env is None else []
         argv = [sys.executable, "-m", "platen.components.serve.main", *named, *options]
         environment = {"PLATEN_LOG": "json", "OMP_NUM_THREADS": "1", **(env or {})}
         server = RunningServer(processes.start(argv, environment), folder / "requests.jsonl")

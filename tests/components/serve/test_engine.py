@@ -9,7 +9,7 @@ import pytest
 
 from platen.components.serve.engine import FAILURES, BrokenError, Engine, GivenUpError, Job
 from platen.components.serve.metrics import Metrics
-from platen.errors import InputError, ProcessError
+from platen.core.errors import InputError, ProcessError
 
 
 class StepSampler:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from platen.components.serve.protocol import MAX_SEED, ImageRequest, Limits, RefusalError, accept, answer
 
-LIMITS = Limits("platen", ((64, 64),), 4, 25, 100, 2.0, 50, 10, lambda prompt: len(prompt.split()))
+LIMITS = Limits("platen", (64, 64), 8, 4, 25, 100, 2.0, 50, 10, lambda prompt: len(prompt.split()))
 PROMPT = "a red circle"
 
 
@@ -47,6 +47,8 @@ def test_null_is_as_good_as_left_out() -> None:
         ("n", 4),
         ("size", "auto"),
         ("size", "64x64"),
+        ("size", "32x128"),
+        ("size", "8x8"),
         ("seed", MAX_SEED),
         ("steps", 100),
         ("guidance_scale", 0),
@@ -79,7 +81,12 @@ def test_what_is_supported_is_accepted(field: str, value: object) -> None:
         ("n", True, "invalid_value", "a number"),
         ("n", "2", "invalid_value", "a number"),
         ("n", 1.5, "invalid_value", "a number"),
-        ("size", "63x64", "invalid_value", "auto, 64x64"),
+        ("size", "63x64", "invalid_value", "auto, 64x64, or WIDTHxHEIGHT, both multiples of 8 up to 128"),
+        ("size", "64x72", "invalid_value", "of 4096 pixels at most"),
+        ("size", "8x136", "invalid_value", "up to 128"),
+        ("size", "0x64", "invalid_value", "multiples of 8"),
+        ("size", "064x64 ", "invalid_value", "auto"),
+        ("size", "-64x64", "invalid_value", "auto"),
         ("size", 64, "invalid_value", "auto"),
         ("seed", -1, "invalid_value", "from 0"),
         ("seed", MAX_SEED + 1, "invalid_value", str(MAX_SEED)),

@@ -9,10 +9,10 @@ import httpx
 import openai
 import pytest
 
-from platen import releases
+from platen.artifacts import releases
 from platen.components.serve.released import find_model
-from platen.errors import CorruptError, InputError
-from platen.stage import Folder
+from platen.core.errors import CorruptError, InputError
+from platen.core.stage import Folder
 from tests.components.serve.conftest import StartServer
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}  # as the kubelet sets it

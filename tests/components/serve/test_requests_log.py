@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platen.components.serve.requests_log import RequestsLog, UploadedLog, left_behind, open_log
-from platen.errors import StorageError
-from platen.storage import local_copy, store_for
+from platen.core.errors import StorageError
+from platen.core.storage import local_copy, store_for
 
 WRITER = """
 import sys
@@ -140,7 +140,7 @@ def test_parts_wait_in_order_while_the_store_is_away(
     log = open_log(prefix, 3600)
     assert isinstance(log, UploadedLog)
     emulator = os.environ["STORAGE_EMULATOR_HOST"]
-    monkeypatch.setattr("platen.storage.client.PATIENCE", 0.1)
+    monkeypatch.setattr("platen.core.storage.client.PATIENCE", 0.1)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
     for number in range(2):
         log.write({"number": number})

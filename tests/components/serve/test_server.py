@@ -17,13 +17,17 @@ import pytest
 from openai.types import ImagesResponse
 from PIL import Image
 
+from platen.artifacts.model import ModelRecord
 from platen.components.serve.server import bind
 from platen.components.serve.settings import ServeSettings
-from platen.errors import InputError
-from platen.stage import Folder
+from platen.core.errors import InputError
+from platen.core.settings import Settings
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
+from platen.families.registry import family_named
 from tests.components.serve.conftest import RunningServer, StartServer
 
 PROMPT = "a red circle on a white background"
+TRANSFORMERS = ("flux", "pixart-sigma")  # the second one's pipeline has no callback_on_step_end
 SLOW = {"steps": 1000}  # of the tiny model: some seconds
 
 
@@ -44,6 +48,30 @@ def test_the_official_client_gets_pictures(server: RunningServer, tiny_model: Fo
     assert [image.info["seed"] for image in images] == ["7", "8"]
     assert images[0].info["model"] == tiny_model.digest
     assert response.output_format == "png"
+
+
+@pytest.mark.parametrize("family", TRANSFORMERS)
+def test_a_transformer_is_served_at_the_resolution_it_was_trained_at(
+    family: str, start_server: StartServer, tmp_path: Path
+) -> None:
+    def work(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
+        family_named(family).tiny(place.out, seed=0)
+        ModelRecord(family=family, resolution=(64, 32)).write(place.out)
+        return Outcome(counts={})
+
+    stage = Stage(name="train", version=1, kind="model", settings=Settings, inputs=(), work=work)
+    model = run_stage(stage, Settings(), {}, str(tmp_path)).folder
+    server = start_server(model=model, steps=2)
+    (card,) = server.client().models.list().data
+    assert card.sizes == ["64x32"]  # type: ignore[attr-defined]
+    first = pictures(ask(server, n=2, seed=7))
+    assert {Image.open(io.BytesIO(png)).size for png in first} == {(64, 32)}
+    assert len(set(first)) == 2
+    assert pictures(ask(server, seed=8)) == first[1:]
+    (other,) = pictures(server.client().images.generate(prompt=PROMPT, size="32x64"))
+    assert Image.open(io.BytesIO(other)).size == (32, 64)
+    with pytest.raises(openai.BadRequestError, match=r"prompt is \d+ tokens long"):
+        ask(server, "circle " * 140)
 
 
 def test_picture_i_of_seed_s_is_picture_0_of_seed_s_plus_i(server: RunningServer) -> None:
@@ -161,6 +189,7 @@ def test_a_request_over_its_deadline_is_ended(start_server: StartServer) -> None
     assert server.terminate() == 0
 
 
+@pytest.mark.soak("test_shutdown has the same with one more request in the queue")
 def test_sigterm_lets_what_was_accepted_finish(start_server: StartServer) -> None:
     server = start_server(max_steps=1000, drain=600, deadline=600)
     assert httpx.get(f"{server.url}/healthz").status_code == 200

@@ -47,7 +47,7 @@ def service(sampler: HeldSampler) -> Iterator[Service]:
     """A service of that sampler, with no time to wait for a picture."""
     metrics = Metrics("platen", "0" * 64)
     engine = Engine(lambda: sampler, metrics, queue=8)
-    limits = Limits("platen", ((64, 64),), 4, 1, 10, 2.0, 100, 100, len)
+    limits = Limits("platen", (64, 64), 8, 4, 1, 10, 2.0, 100, 100, len)
     engine.start()
     yield Service(ServeSettings(deadline=0.2), "0" * 64, engine, metrics, log=None, limits=limits)
     sampler.let_go.set()

@@ -110,6 +110,7 @@ def test_what_comes_after_the_lame_duck_is_refused_and_the_queue_is_finished(sta
     assert late.headers["connection"] == "close"
     assert [answer.status_code for answer in running] == [200, 200]
     assert server.process.wait(DEADLINE) == 0
+    assert [line["status"] for line in server.requests()] == [503, 200, 200]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from platen.components.train.stage import STAGE
-from platen.stage import Folder, run_stage
+from platen.core.stage import Folder, run_stage
 from tests.components.train.small_run import commit, settings, write_base, write_encoded
 
 

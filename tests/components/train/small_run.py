@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from platen.artifacts.dataset import Row
+from platen.artifacts.encoded import LATENTS, EncodedRecord, describe_arrays, write_empty_caption, write_shard
 from platen.components.train.job import write_job
 from platen.components.train.node.local import run_here
 from platen.components.train.settings import TrainSettings
-from platen.dataset import Row, write_index
-from platen.manifest import Kind
-from platen.settings import Settings, over
-from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
+from platen.core.manifest import Json, Kind
+from platen.core.settings import Settings, over
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 
 SAMPLES = 50
 
@@ -34,19 +35,18 @@ def write_encoded(
     """
     rng = np.random.default_rng(0)
 
+    name = "input_ids" if width is None else "prompt_embeds"
+
     def text(count: int) -> np.ndarray:
         if width is None:
             return rng.integers(1, 20, size=(count, 4), dtype=np.int32)
         return rng.normal(size=(count, 4, width)).astype(np.float32)
 
-    for part in ("latents", "text"):
-        (folder / part).mkdir(parents=True)
-    np.save(folder / "unconditional.npy", text(1))
+    write_empty_caption(folder, {name: text(1)[0]})
     for shard in range(shards):
         count = samples // shards
         height, wide = sizes[shard % len(sizes)]
-        np.save(folder / "latents" / f"{shard:05d}.npy", rng.normal(size=(count, 4, height, wide)).astype(np.float32))
-        np.save(folder / "text" / f"{shard:05d}.npy", text(count))
+        latents = rng.normal(size=(count, 4, height, wide)).astype(np.float32)
         rows = [
             Row(
                 key=f"{shard}-{place}",
@@ -58,7 +58,15 @@ def write_encoded(
             )
             for place in range(count)
         ]
-        write_index(folder, f"{shard:05d}", rows)
+        write_shard(folder, f"{shard:05d}", {LATENTS: latents, name: text(count)}, rows, frozenset())
+    write_record(folder, "embeddings" if width else "tokens")
+
+
+def write_record(folder: Path, text: Literal["embeddings", "tokens"] = "embeddings") -> None:
+    """Describe the arrays that lie there as those of Stable Diffusion."""
+    arrays = describe_arrays(folder, frozenset())
+    family = "stable-diffusion"
+    EncodedRecord(family=family, text=text, max_tokens=4, resolution=64, arrays=arrays).write(folder)
 
 
 def write_base(folder: Path, widths: tuple[int, int] = (16, 32)) -> None:
@@ -77,7 +85,9 @@ def write_base(folder: Path, widths: tuple[int, int] = (16, 32)) -> None:
         norm_num_groups=4,
     ).save_pretrained(folder / "unet")
     DDIMScheduler(prediction_type="v_prediction", beta_schedule="scaled_linear").save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text("{}")
+    (folder / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    (folder / "vae").mkdir()
+    (folder / "vae" / "config.json").write_text('{"block_out_channels": [4, 4, 4, 4]}')
 
 
 def settings(**changes: Any) -> TrainSettings:
@@ -96,12 +106,14 @@ def settings(**changes: Any) -> TrainSettings:
     return TrainSettings.model_validate(over(chosen, changes))
 
 
-def commit(write: Callable[[Path], None], workspace: Path | str, name: str, kind: Kind) -> Folder:
-    """What a function writes, as the committed folder of a stage."""
+def commit(
+    write: Callable[[Path], None], workspace: Path | str, name: str, kind: Kind, facts: Mapping[str, Json] | None = None
+) -> Folder:
+    """What a function writes, as the committed folder of a stage with these facts in its manifest."""
 
     def work(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
         write(place.out)
-        return Outcome()
+        return Outcome(facts=dict(facts or {}))
 
     return run_stage(Stage(name, 1, kind, Settings, (), work), Settings(), {}, str(workspace)).folder
 

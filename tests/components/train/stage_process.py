@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 CODE = (
-    "import json, sys; from platen.stage import run_stage; from platen.telemetry import set_up_logging;"
+    "import json, sys; from platen.core.stage import run_stage; from platen.core.telemetry import set_up_logging;"
     "from platen.components.train.stage import STAGE; from tests.components.train.small_run import settings;"
     "set_up_logging(); chosen, inputs, workspace = map(json.loads, sys.argv[1:]);"
     "run_stage(STAGE, settings(**{'log_every': 1, **chosen}), inputs, workspace)"

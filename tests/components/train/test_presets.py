@@ -8,8 +8,8 @@ import yaml
 from platen.components.train.job import Job, encode
 from platen.components.train.presets import PRESETS, preset_text
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import build, everything
+from platen.core.errors import SettingsError
+from platen.core.settings import build, everything
 
 NODES: dict[str, Any] = {
     "ranks": 16,

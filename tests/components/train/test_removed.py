@@ -6,8 +6,8 @@ import pytest
 
 from platen.components.train.removed import REMOVED, instead_of
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import build, fields_at
+from platen.core.errors import SettingsError
+from platen.core.settings import build, fields_at
 
 
 @pytest.mark.parametrize(

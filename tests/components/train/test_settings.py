@@ -7,8 +7,8 @@ from platen.components.train.measure.settings import MeasureSettings
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.optimization.settings import OptimizerSettings
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import build
+from platen.core.errors import SettingsError
+from platen.core.settings import build
 
 
 def test_a_batch_that_does_not_divide_is_refused_with_its_numbers() -> None:

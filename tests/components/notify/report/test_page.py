@@ -9,8 +9,8 @@ import pytest
 from platen.components.notify.evidence import Evidence, gather
 from platen.components.notify.report.page import PARTS, render
 from platen.components.notify.summary import Summary, summarise
-from platen.errors import InputError
-from platen.stage import Folder
+from platen.core.errors import InputError
+from platen.core.stage import Folder
 from tests.components.notify.a_run import run_chain
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -130,7 +130,7 @@ def test_part_of_another_shape_is_left_out_and_the_others_stay(
     (tmp_path / "report.json").write_text('{"fid": 3, "bias": {"colour": {"values": [{}]}}}')
     folders = {**evidence.folders, "evaluate": Folder(str(tmp_path), folder.manifest)}
     outline = Outline(render(summary, Evidence(evidence.run, evidence.records, folders, ())))
-    assert outline.words.count("has another shape than expected") == 2
+    assert outline.words.count(f"{tmp_path}/report.json: model: Field required") == 2
     shown = [at.get("id") for tag, at in outline.tags if tag == "section"]
     assert {"data", "training", "gate", "lineage"} <= set(shown)
     assert not {"evaluation", "bias"} & set(shown)
@@ -145,7 +145,7 @@ def test_counts_that_differ_from_the_planted_are_marked(summary: Summary, eviden
 
 def test_retraining_shows_why_and_that_nothing_new_was_trained(tmp_path: Path) -> None:
     for _ in range(2):
-        _, workspace, run = run_chain(tmp_path, watched=True)
+        _, workspace, run = run_chain(tmp_path, watched="retrain")
     evidence = gather(run, workspace)
     page = render(summarise(evidence, {}, "SUCCEEDED", "", "report.html"), evidence)
     assert "Not in this report" not in page

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from platen.components.notify.report.parts import arrange, flatten, measured, short, took
+from tests.small_report import metric
 
 PICTURE = [{"seed": 0, "picture": None, "missed": False}]
 
@@ -33,10 +34,9 @@ def test_many_prompts_are_halved_and_cut() -> None:
 
 
 def test_metric_without_a_value_has_no_drawing() -> None:
-    nothing = {"value": None, "low": None, "high": None, "n": 3, "direction": "lower", "note": "insufficient data: 3"}
-    row = measured("FID", nothing, 6.0)
+    row = measured("FID", metric(None, note="insufficient data: 3"), 6.0)
     assert row["chart"] is None and row["value"] is None
-    assert "held against 6" in (measured("FID", {**nothing, "value": 3.0, "low": 2.0, "high": 4.0}, 6.0)["chart"] or "")
+    assert "held against 6" in (measured("FID", metric(3.0, 2.0, 4.0), 6.0)["chart"] or "")
 
 
 def test_report_is_flattened_to_names_and_numbers() -> None:

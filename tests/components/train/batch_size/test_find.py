@@ -12,15 +12,15 @@ import yaml
 from platen.components.train.batch_size.find import FILL, Found, find, on_this_machine, told
 from platen.components.train.batch_size.memory import Taken
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.stage import Folder
+from platen.core.errors import SettingsError
+from platen.core.stage import Folder
 from tests.components.train.small_run import commit, settings, write_encoded
 
-pytestmark = [pytest.mark.xdist_group("train"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def test_the_setting_is_printed_with_the_limit_that_it_met(encoded: Folder, base: Folder, tmp_path: Path) -> None:
-    train = {"global_batch": 4, "micro_batch": 1, "precision": "fp32"}
+    train = {"ranks": 1, "global_batch": 2, "micro_batch": 1, "precision": "fp32"}
     (tmp_path / "my.yaml").write_text(yaml.safe_dump({"ingest": {"folder": "x"}, "train": train}))
     inputs = ["--input", f"encoded={encoded.uri}", "--input", f"base={base.uri}"]
     command = [sys.executable, "-m", "platen.cli", "batch-size", "-s", "my.yaml", *inputs]

@@ -15,7 +15,7 @@ from platen.components.train.checkpoints.index import (
     committed,
     read_described,
 )
-from platen.errors import CorruptError, InputError
+from platen.core.errors import CorruptError, InputError
 
 SIZES = {"conv": 6, "bias": 2}
 PARTS = [

@@ -15,12 +15,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from platen.manifest import sha256_of
-from platen.stage import Folder
+from platen.core.manifest import sha256_of
+from platen.core.stage import Folder
 from tests.components.train.nodes import Worker, start_nodes
 from tests.components.train.small_run import job, result, run, settings, weights
 
-pytestmark = [pytest.mark.xdist_group("train"), pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.soak("test_worker and test_trainer kill at chosen moments, this one at random"),
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+]
 
 KILLS = int(os.environ.get("KILLS", "3"))
 SEED = int(os.environ.get("KILLS_SEED", "0"))

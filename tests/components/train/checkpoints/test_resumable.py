@@ -7,8 +7,8 @@ import pytest
 from platen.components.train.checkpoints.index import LAYOUT, Checkpoint, Layout, commit
 from platen.components.train.checkpoints.resumable import check_resumable, check_resumed
 from platen.components.train.job import CHECKPOINTS, Job, folder_of
-from platen.errors import InputError
-from platen.storage import join
+from platen.core.errors import InputError
+from platen.core.storage import join
 from tests.components.train.small_run import settings
 
 

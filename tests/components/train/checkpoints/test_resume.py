@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from platen.components.train.stage import STAGE
-from platen.stage import Folder, run_stage
+from platen.core.stage import Folder, run_stage
 from tests.components.train.small_run import commit, losses, settings, write_encoded
 from tests.components.train.stage_process import start, stop, wait_for
 
-pytestmark = [pytest.mark.xdist_group("train"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 CHOSEN: dict[str, Any] = {"global_batch": 12, "steps": 20}  # 12 is a number of samples for 1, 2 and 3 ranks
 EPOCH = 4  # steps

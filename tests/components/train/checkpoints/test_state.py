@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from platen.components.train.checkpoints.index import Layout, Part, parts_needed
 from platen.components.train.checkpoints.state import plan_reads, stretches, write_state
 from platen.components.train.parallel.masters import Piece
-from platen.errors import StorageError
-from platen.storage import saving
+from platen.core.errors import StorageError
+from platen.core.storage import saving
 
 Sizes = dict[str, int]
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from platen.components.train.stage import STAGE
-from platen.errors import InputError, PlatenError, SettingsError
-from platen.settings import Settings
-from platen.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
+from platen.core.errors import InputError, PlatenError, SettingsError
+from platen.core.settings import Settings
+from platen.core.stage import Folder, Inputs, Outcome, Place, Stage, run_stage
 from tests.components.train.small_run import settings, write_encoded
 
 

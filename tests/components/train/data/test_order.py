@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platen.components.train.data.encoded import Encoded
+from platen.artifacts.encoded import EncodedDataset
 from platen.components.train.data.order import Order, build_order, micro_batches
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.components.train.small_run import commit, write_encoded
 
 sizes = st.lists(st.integers(0, 25), min_size=1, max_size=3)
@@ -125,7 +125,7 @@ def test_a_source_has_every_place_of_a_batch() -> None:
 
 
 @pytest.fixture(scope="module")
-def two_by_two(tmp_path_factory: pytest.TempPathFactory) -> Encoded:
+def two_by_two(tmp_path_factory: pytest.TempPathFactory) -> EncodedDataset:
     """Two sizes in two shards each, two sources."""
     folder: Folder = commit(
         lambda out: write_encoded(out, shards=4, samples=40, sizes=[(8, 8), (4, 16)], sources=["photos", "drawings"]),
@@ -133,24 +133,24 @@ def two_by_two(tmp_path_factory: pytest.TempPathFactory) -> Encoded:
         "encode",
         "encoded",
     )
-    return Encoded(folder.path)
+    return EncodedDataset(folder.path)
 
 
-def test_an_encoded_folder_is_mixed_by_weight(two_by_two: Encoded) -> None:
+def test_an_encoded_folder_is_mixed_by_weight(two_by_two: EncodedDataset) -> None:
     order = build_order(two_by_two, {"photos": 3.0, "drawings": 1.0}, 8, 0)
     for step in range(10):
         keys = two_by_two.keys(order.batch(step))
         assert sum(int(key.split("-")[1]) % 2 == 0 for key in keys) == 6
-        assert two_by_two.read(order.batch(step))[0].shape[1:] in [(4, 8, 8), (4, 4, 16)]
+        assert np.asarray(two_by_two.read(order.batch(step))["latents"]).shape[1:] in [(4, 8, 8), (4, 4, 16)]
 
 
-def test_without_weights_each_sample_comes_once_an_epoch_of_its_size(two_by_two: Encoded) -> None:
+def test_without_weights_each_sample_comes_once_an_epoch_of_its_size(two_by_two: EncodedDataset) -> None:
     order = build_order(two_by_two, {}, 5, 0)
     seen = np.concatenate([order.batch(step) for step in range(8)])
     assert sorted(seen.tolist()) == list(range(40))
 
 
-def test_a_source_of_weight_0_is_left_out(two_by_two: Encoded) -> None:
+def test_a_source_of_weight_0_is_left_out(two_by_two: EncodedDataset) -> None:
     order = build_order(two_by_two, {"photos": 0.5, "drawings": 0.0}, 4, 0)
     keys = {key for step in range(20) for key in two_by_two.keys(order.batch(step))}
     assert all(int(key.split("-")[1]) % 2 == 0 for key in keys)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from platen.artifacts.dataset import Row, write_index
 from platen.components.train.data.settings import DataSettings
 from platen.components.train.data.sources import numbers_of
-from platen.dataset import Row, write_index
-from platen.errors import SettingsError
-from platen.settings import build
+from platen.core.errors import SettingsError
+from platen.core.settings import build
 
 SOURCES = ["photos/a.png", "photos/night/b.png", "https://example.com/c.png", "photographs/d.png"]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platen.components.train.kubernetes.follow import LINES_PER_SECOND, Limit, Lines, entry, role_of, tell
-from platen.telemetry import log
+from platen.core.telemetry import log
 
 START = datetime(2026, 1, 1, 23, 59, 50, tzinfo=UTC)
 TEXTS = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=12)

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
 
+from platen.components.train.kubernetes import preflight
+from platen.components.train.kubernetes.pods import timestamp
 from platen.components.train.kubernetes.preflight import (
+    NotPulledError,
     check_volumes,
     check_workspace,
     could_hold,
     disk_use,
+    probe,
     probe_body,
     quantity,
     quota_use,
     shortage,
 )
 from platen.components.train.kubernetes.settings import JobSettings
-from platen.components.train.models.files import UNET_FILE
 from platen.components.train.node.nvme import GIB
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.manifest import File
+from platen.core.errors import ClusterError, SettingsError
+from platen.core.manifest import File
+from platen.jobs.cluster import Object
+from tests.fake_cluster import FakeCluster
 
 GPUS = JobSettings(nodes=2, processes_per_node=4, gpu="nvidia.com/gpu", cpu="8", memory="64Gi", devices={"rdma/hca": 1})
 
@@ -134,6 +141,119 @@ def test_disks_must_hold_the_inputs_nine_models_and_what_is_offloaded(
     zero: dict[str, Any], nvme: list[str | int]
 ) -> None:
     settings = TrainSettings.model_validate({"ranks": 8, "zero": zero})
-    unet = File(path=UNET_FILE, size=6 * 4 * GIB, sha256="0" * 64)  # 6 Gi numbers
+    name = "unet/diffusion_pytorch_model"
+    unet = [File(path=f"{name}-0000{n}-of-00002.safetensors", size=3 * 4 * GIB, sha256="0" * 64) for n in (1, 2)]
+    half = File(path=f"{name}.fp16.safetensors", size=0, sha256="0" * 64)  # is not loaded
     latents = File(path="latents/0.npy", size=GIB - 5, sha256="0" * 64)
-    assert disk_use(settings, [latents], [unet], ranks=2) == [1 + 9 * 24, *nvme]
+    assert disk_use(settings, [latents], [*unet, half], ["unet"], ranks=2) == [1 + 9 * 24, *nvme]
+
+
+class Probes:
+    """A namespace with a probe's job and pod; `after` looks at the job it is in the state `then`."""
+
+    def __init__(self, *, age: float = 0.0, then: str = "Succeeded", after: int = 3) -> None:
+        self.uids, self.made, self.deleted = count(), 0, list[str]()
+        self.job: Object | None = self.new(age) if age else None
+        self.pods: list[Object] = []
+        self.then, self.after, self.looks, self.stuck = then, after, 0, False
+        self.cluster = FakeCluster(answer=self.answer)
+
+    def new(self, age: float = 0.0) -> Object:
+        name = probe_body(GPUS, ["gs://b/ws"])["metadata"]["name"]
+        created = timestamp(time.time() - age)
+        return {"metadata": {"name": name, "uid": str(next(self.uids)), "creationTimestamp": created}, "spec": {}}
+
+    def answer(self, method: str, path: str, body: Object) -> Object | int:
+        if path.endswith("/pods"):
+            return {"items": self.pods}
+        if "/pytorchjobs/" not in path:
+            return {"items": []}
+        if method == "PATCH":
+            self.made += 1
+            self.job = self.new()
+            return self.job
+        if method == "DELETE":
+            assert self.job is not None
+            assert body["preconditions"]["uid"] == self.job["metadata"]["uid"]
+            self.deleted.append(self.job["metadata"]["uid"])
+            self.job = self.job if self.stuck else None
+            return {}
+        self.looks += 1
+        if self.looks == self.after:
+            self.end()
+        return self.job or 404
+
+    def end(self) -> None:
+        if self.then == "gone":
+            self.job, self.then, self.after = self.new(), "Succeeded", self.looks + 2  # of a third run
+        elif self.job is not None:
+            self.job["status"] = {"conditions": [{"type": self.then, "status": "True"}]}
+
+    def pod(self, uid: str, state: Object, **metadata: Any) -> None:
+        owners = [{"uid": uid}]
+        self.pods.append({
+            "metadata": {"name": "p", "uid": "p", "ownerReferences": owners, **metadata},
+            "status": {"containerStatuses": [{"name": "pytorch", "state": state}]},
+        })  # fmt: skip
+
+
+def test_a_probe_that_another_run_has_just_made_is_waited_for_and_left_alone() -> None:
+    there = Probes(age=5)
+    assert probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert (there.made, there.deleted) == (0, [])
+
+
+def test_one_that_nobody_can_wait_for_any_more_is_replaced() -> None:
+    there = Probes(age=2 * preflight.PROBE_SECONDS)
+    assert probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert (there.made, there.deleted) == (1, ["0"])
+
+
+def test_one_that_failed_is_replaced() -> None:
+    there = Probes(age=5, after=4)
+    assert there.job is not None
+    there.job["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
+    assert probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert (there.made, there.deleted) == (1, ["0"])
+
+
+def test_how_the_pod_of_a_probe_ends_that_was_taken_away_is_no_fault() -> None:
+    there = Probes(age=5, then="gone")
+    ended = {"terminated": {"exitCode": 143}}
+    there.pod("0", ended, deletionTimestamp=timestamp(time.time()))
+    assert probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert (there.made, there.deleted) == (1, [])
+
+
+def test_a_probe_that_cannot_be_deleted_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Probes(age=2 * preflight.PROBE_SECONDS, after=10**6)
+    there.stuck = True
+    monkeypatch.setattr(preflight, "PROBE_SECONDS", 0.5)
+    assert not probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert there.made == 0
+
+
+def test_a_probe_s_failure_is_told_and_it_is_taken_away() -> None:
+    there = Probes(then="Failed")
+    with pytest.raises(ClusterError, match="failed: its pod is gone"):
+        probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert there.deleted == ["0"]
+
+
+def test_an_image_that_is_not_pulled_is_told_with_what_the_registry_said() -> None:
+    there, looks = Probes(after=10**6), count()
+    states = [
+        {"waiting": {"reason": "ErrImagePull", "message": "manifest unknown"}},
+        {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}},
+    ]
+    there.pod("0", states[0])
+
+    def answer(method: str, path: str, body: Object) -> Object | int:
+        if path.endswith("/pods"):
+            there.pods[0]["status"]["containerStatuses"][0]["state"] = states[min(next(looks), 1)]
+        return there.answer(method, path, body)
+
+    with pytest.raises(NotPulledError) as caught:
+        probe(FakeCluster(answer=answer), GPUS, ["gs://b/ws"])
+    assert "ImagePullBackOff" in caught.value.words
+    assert "manifest unknown" in caught.value.words

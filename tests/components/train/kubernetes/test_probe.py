@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from platen.components.train.kubernetes.probe import probe
-from platen.errors import StorageError
+from platen.core.errors import StorageError
 
 
 def run(workspace: Path, needed: int, scratch: Path, *nvme: str) -> subprocess.CompletedProcess[str]:

@@ -10,12 +10,13 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from platen.components.train.kubernetes.preflight import probe_body
 from platen.components.train.kubernetes.pytorchjob import ATTEMPT, job_body, training, write_spec
 from platen.components.train.kubernetes.settings import JobSettings
-from platen.images import image
-from platen.manifest import Manifest
-from platen.settings import Settings
-from platen.stage import Outcome, Stage, run_stage
+from platen.core.images import image
+from platen.core.manifest import Manifest
+from platen.core.settings import Settings
+from platen.core.stage import Outcome, Stage, run_stage
 from tests.components.train.every_setting import EVERYTHING, TASK
 
 
@@ -57,6 +58,16 @@ def test_no_pod_is_more_than_it_must_be() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["defaults", "everything"])
+def test_no_pod_gets_a_sidecar_whatever_is_set(settings: dict[str, Any]) -> None:
+    """In a namespace that Istio injects one would outlive the job. No setting names labels of the pods."""
+    probe = probe_body(JobSettings.model_validate(settings), ["gs://b/ws", "1"])
+    for job in (body(settings), probe):
+        for replica in job["spec"]["pytorchReplicaSpecs"].values():
+            assert replica["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
+    assert not [name for name in JobSettings.model_fields if "label" in name and name != "gpu_type_label"]
 
 
 def test_every_setting_arrives() -> None:

@@ -18,7 +18,7 @@ from platen.components.train.kubernetes.pods import (
     timestamp,
 )
 from platen.components.train.kubernetes.verdict import judge
-from platen.errors import CorruptError, ExportError, PlatenError, ProcessError
+from platen.core.errors import CorruptError, ExportError, PlatenError, ProcessError
 
 
 def pod(phase: str, code: int | None = None, reason: str = "", pod_reason: str = "", finished: str = "") -> Any:

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.components.train.measure.events import read_scalars
 from tests.components.train.small_run import losses
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 
 @pytest.fixture

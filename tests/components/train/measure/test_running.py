@@ -17,11 +17,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.components.train.nodes import TIMEOUT, Worker, free_port, start_nodes
 from tests.components.train.small_run import job, settings
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 

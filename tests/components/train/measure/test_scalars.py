@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from platen.components.train.measure.scalars import Scalars
-from platen.storage import store_for
+from platen.core.storage import store_for
 from tests.components.train.measure.events import read_scalars
 
 

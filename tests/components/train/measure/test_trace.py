@@ -13,7 +13,7 @@ import torch
 
 from platen.components.train.measure.settings import TraceSettings
 from platen.components.train.measure.trace import Tracer
-from platen.storage import store_for
+from platen.core.storage import store_for
 
 
 def train(tracer: Tracer, steps: range) -> None:

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.components.train.small_run import commit, write_encoded
 
 WIDTH = 32  # of the tiny model's text encoder

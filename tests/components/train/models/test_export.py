@@ -11,14 +11,13 @@ import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler
 from safetensors.torch import load_file, save_file
 
+from platen.components.train.models.denoiser import Pretrained
 from platen.components.train.models.export import write_scheduler
-from platen.components.train.models.unet import read_weights
-from platen.components.train.objectives.kinds import SCHEDULER
-from platen.errors import InputError
-from platen.stage import Folder
+from platen.core.errors import InputError
+from platen.core.stage import Folder
+from platen.families.stable_diffusion import FAMILY
+from platen.tasks.diffusion.prediction_type import SCHEDULER
 from tests.components.train.small_run import commit, run, settings
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 
 def write_older_names(tiny_model: Folder, out: Path) -> None:
@@ -49,15 +48,15 @@ def test_a_base_that_lacks_a_weight_is_refused(tiny_model: Folder, tmp_path: Pat
     shutil.copytree(tiny_model.path, tmp_path / "base")
     weights = tmp_path / "base" / "unet" / "diffusion_pytorch_model.safetensors"
     save_file({name: tensor for name, tensor in _load(weights).items() if name != "conv_in.bias"}, weights)
-    with pytest.raises(InputError, match=r"unet/diffusion.*: lacks 1 weights of .*unet/config.json, as conv_in.bias"):
-        read_weights(tmp_path / "base", with_text_encoder=False)
+    with pytest.raises(InputError, match=r"base/unet: lacks 1 weights of its config.json, as conv_in.bias"):
+        Pretrained(FAMILY, tmp_path / "base", with_text_encoder=False).weights()
 
 
 def test_a_flow_forced_on_another_base_is_exported_with_a_scheduler_that_samples_it(
     embeddings: Folder, tiny_model: Folder, tmp_path: Path
 ) -> None:
     flow = {"kind": "flow", "min_snr_gamma": None, "shift": 3.0, "logit_normal": {}, "offset_noise": 0.05}
-    told = run(tmp_path, embeddings, tiny_model, settings(steps=6, objective=flow))
+    told = run(tmp_path, embeddings, tiny_model, settings(steps=6, ranks=1, objective=flow))
     pipeline = DiffusionPipeline.from_pretrained(tmp_path / "export")
     assert len(set(told["losses"])) == 6
     assert isinstance(pipeline.scheduler, DPMSolverMultistepScheduler)
@@ -80,7 +79,8 @@ def test_an_average_that_starts_late_follows_the_weights_until_then(
     for number, (steps, ema) in enumerate([(3, {"decay": 0.0}), (4, {"decay": 0.0}), (4, {"start_step": 3})]):
         average = {"decay": 0.5, "warmup": False, **ema}
         constant = {"schedule": "constant"}
-        run(tmp_path / str(number), encoded, base, settings(steps=steps, ema=average, optimizer=constant))
+        chosen = settings(steps=steps, ranks=1, ema=average, optimizer=constant)
+        run(tmp_path / str(number), encoded, base, chosen)
         unet = tmp_path / str(number) / "export" / "unet" / "diffusion_pytorch_model.safetensors"
         exports.append(_load(unet))
     before, after, average = exports

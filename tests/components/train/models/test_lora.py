@@ -11,13 +11,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from platen.components.train.models.lora import add_adapters, check_targets, merge_adapters
-from platen.components.train.models.settings import LoraSettings, check_captions
-from platen.components.train.models.unet import Denoiser
-from platen.errors import SettingsError
-from platen.stage import Folder
+from platen.components.train.models.settings import LoraSettings, check_adapters
+from platen.core.errors import SettingsError
+from platen.core.stage import Folder
+from platen.families.diffusers_models import NetworkDenoiser
+from platen.families.stable_diffusion import FAMILY, StableDiffusion
 from tests.components.train.small_run import run, settings, weights
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 CHOSEN = settings(steps=10, checkpoints={"every": 4, "keep_last": 2}, lora={"rank": 4, "alpha": 8.0})
 PROBE = (torch.ones(1, 4, 8, 8), torch.tensor([500]), torch.ones(1, 4, 32))
@@ -43,10 +42,10 @@ def predict(unet: Any) -> torch.Tensor:
 
 
 def test_adapters_change_nothing_until_they_are_trained(tiny_model: Folder) -> None:
-    model = Denoiser(unet_of(tiny_model.path), None)
-    before = predict(model.unet)
-    add_adapters(model, LoraSettings(rank=4), seed=0)
-    assert predict(model.unet).equal(before)
+    model = NetworkDenoiser(FAMILY, unet_of(tiny_model.path))
+    before = predict(model.network)
+    add_adapters(model, FAMILY, LoraSettings(rank=4), seed=0)
+    assert predict(model.network).equal(before)
     assert {name.split(".")[-3] for name, part in model.named_parameters() if part.requires_grad} == {
         "lora_A",
         "lora_B",
@@ -54,15 +53,15 @@ def test_adapters_change_nothing_until_they_are_trained(tiny_model: Folder) -> N
 
 
 def test_merged_adapters_predict_what_they_did_beside_the_weights(tiny_model: Folder) -> None:
-    model = Denoiser(unet_of(tiny_model.path), None)
+    model = NetworkDenoiser(FAMILY, unet_of(tiny_model.path))
     names = [name for name, _ in model.named_parameters()]
-    add_adapters(model, LoraSettings(rank=4, alpha=2.0), seed=0)
+    add_adapters(model, FAMILY, LoraSettings(rank=4, alpha=2.0), seed=0)
     for parameter in model.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.1)
-    beside = predict(model.unet)
-    merge_adapters(model.unet)
-    assert predict(model.unet).allclose(beside, atol=1e-5)
+    beside = predict(model.network)
+    merge_adapters(model.network)
+    assert predict(model.network).allclose(beside, atol=1e-5)
     assert [name for name, _ in model.named_parameters()] == names
 
 
@@ -79,8 +78,8 @@ def test_the_folder_is_the_base_with_its_adapters(trained: Path, tiny_model: Fol
 def test_nothing_but_the_targets_moved(trained: Path, tiny_model: Folder) -> None:
     start, end = unet_of(tiny_model.path).state_dict(), unet_of(trained / "export").state_dict()
     moved = {name for name in start if not start[name].equal(end[name])}
-    targets = CHOSEN.lora.targets if CHOSEN.lora else ()
-    assert moved == {name for name in start if name.endswith(tuple(f"{target}.weight" for target in targets))}
+    ends = tuple(f"{target}.weight" for target in FAMILY.lora_targets)
+    assert moved == {name for name in start if name.endswith(ends)}
 
 
 def test_what_is_split_and_averaged_is_the_adapters(trained: Path) -> None:
@@ -121,12 +120,19 @@ def test_scale_and_rank_lie_with_the_adapters(trained: Path) -> None:
 
 
 def test_a_target_that_is_no_layer_is_refused_with_those_that_are(tiny_model: Folder) -> None:
-    with pytest.raises(SettingsError, match=r"train\.lora\.targets: 'to_x': the UNet has no such layer.*to_q"):
+    with pytest.raises(SettingsError, match=r"train\.lora\.targets: 'to_x': the network has no such layer.*to_q"):
         check_targets(unet_of(tiny_model.path), ["to_q", "to_x"])
 
 
 def test_token_ids_are_refused() -> None:
-    check_captions(LoraSettings(), as_tokens=False)
-    check_captions(None, as_tokens=True)
+    check_adapters(LoraSettings(), FAMILY, as_tokens=False)
+    check_adapters(None, FAMILY, as_tokens=True)
     with pytest.raises(SettingsError, match=r"train\.lora: adapters leave the text encoder.*encode\.text: embeddings"):
-        check_captions(LoraSettings(), as_tokens=True)
+        check_adapters(LoraSettings(), FAMILY, as_tokens=True)
+
+
+def test_a_network_that_takes_no_adapters_is_refused() -> None:
+    family = StableDiffusion()
+    family.takes_adapters = False
+    with pytest.raises(SettingsError, match=r"train\.lora: the network of stable-diffusion takes no adapters"):
+        check_adapters(LoraSettings(), family, as_tokens=False)

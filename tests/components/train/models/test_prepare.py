@@ -1,24 +1,20 @@
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import build
-from platen.stage import Folder
+from platen.core.errors import SettingsError
+from platen.core.settings import build
+from platen.core.stage import Folder
 from tests.components.train.small_run import run, settings, weights
 
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)  # a compiler runs for each kernel
+@pytest.mark.soak("takes minutes, a compiler runs for each kernel")
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on CPUs")
-@pytest.mark.skipif("SOAK" not in os.environ, reason="takes minutes, a compiler runs for each kernel: make soak")
 def test_a_compiled_model_loses_what_it_loses_uncompiled(encoded: Folder, base: Folder, tmp_path: Path) -> None:
     chosen = {"steps": 3, "ranks": 1, "gradient_checkpointing": True, "zero": {"stage": 1}}
     plain, compiled = (run(tmp_path / str(on), encoded, base, settings(compile=on, **chosen)) for on in (False, True))

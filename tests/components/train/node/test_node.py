@@ -11,8 +11,8 @@ from platen.components.train.checkpoints.settings import CheckpointSettings
 from platen.components.train.job import read_error, read_job
 from platen.components.train.node.worker import Node, exit_code, fetch, most_telling, node_folder, run_node
 from platen.components.train.settings import TrainSettings
-from platen.errors import CorruptError, InputError, StorageError
-from platen.stage import Folder
+from platen.core.errors import CorruptError, InputError, StorageError
+from platen.core.stage import Folder
 from tests.components.train.small_run import job, settings
 
 ALONE, PAIR = Node(1, 0, 2), Node(2, 1, 4, ("train-master-0", "23456"))

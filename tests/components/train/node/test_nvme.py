@@ -8,8 +8,8 @@ from safetensors.numpy import load_file
 from platen.components.train.node.nvme import needed_bytes, nvme_folder
 from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.stage import Folder
+from platen.core.errors import SettingsError
+from platen.core.stage import Folder
 
 
 @pytest.mark.parametrize(

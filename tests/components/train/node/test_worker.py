@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from platen.components.train.job import read_error
-from platen.errors import InputError
-from platen.stage import Folder
+from platen.core.errors import InputError
+from platen.core.stage import Folder
 from tests.components.train.nodes import Worker, start_nodes
 from tests.components.train.small_run import commit, job, losses, result, settings, weights
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 
 def test_killed_and_stopped_and_robbed_of_a_checkpoint_two_nodes_end_as_two_ranks_of_one_do(
@@ -63,7 +61,11 @@ def test_killed_and_stopped_and_robbed_of_a_checkpoint_two_nodes_end_as_two_rank
 
 
 def test_an_error_of_the_user_ends_with_2_and_its_words(encoded: Folder, tmp_path: Path) -> None:
-    base = commit(lambda out: (out / "unet").mkdir(), tmp_path / "inputs", "base", "model")
+    def write(out: Path) -> None:
+        (out / "unet").mkdir()
+        (out / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+
+    base = commit(write, tmp_path / "inputs", "base", "model")
     nodes = start_nodes(job(tmp_path, encoded, base, settings()), tmp_path)
     assert 2 in [node.end() for node in nodes]
     error = read_error(str(tmp_path))

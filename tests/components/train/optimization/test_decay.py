@@ -6,8 +6,8 @@ import pytest
 from platen.components.train.optimization.decay import decay_at, exponent
 from platen.components.train.optimization.settings import EmaSettings
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import build
+from platen.core.errors import SettingsError
+from platen.core.settings import build
 
 
 def averaged(settings: EmaSettings, values: np.ndarray) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -16,23 +15,24 @@ import torch
 
 from platen.components.train.presets import PRESETS
 from platen.components.train.rank.machine import has_async_io
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.components.train.nodes import free_port, start_node
 from tests.components.train.small_run import commit, job, losses, result, run, settings, write_base
 
-pytestmark = [pytest.mark.xdist_group("train"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
-LADDER: dict[str, dict[str, Any]] = {
-    "0": {"stage": 0},
-    "1": {"stage": 1},
-    "2": {"stage": 2},
-    "2 + CPU": {"stage": 2, "offload_optimizer": "cpu"},
-    "3 + CPU": {"stage": 3, "offload_optimizer": "cpu", "offload_parameters": "cpu"},
-    "3 hpZ": {"stage": 3, "secondary_partition": 2},
-}
+RESUMED = pytest.mark.soak("test_resume goes through it, and ends with the same losses")
+LADDER = [
+    pytest.param({"stage": 0}, id="0"),
+    pytest.param({"stage": 1}, id="1", marks=RESUMED),
+    pytest.param({"stage": 2}, id="2", marks=RESUMED),
+    pytest.param({"stage": 2, "offload_optimizer": "cpu"}, id="2 + CPU"),
+    pytest.param({"stage": 3, "offload_optimizer": "cpu", "offload_parameters": "cpu"}, id="3 + CPU"),
+    pytest.param({"stage": 3, "secondary_partition": 2}, id="3 hpZ", marks=RESUMED),
+]
 
 
-@pytest.mark.parametrize("zero", LADDER.values(), ids=LADDER)
+@pytest.mark.parametrize("zero", LADDER)
 def test_every_rung_loses_what_stage_3_loses(
     zero: dict[str, Any], two_ranks: Folder, encoded: Folder, base: Folder, tmp_path: Path
 ) -> None:
@@ -64,7 +64,7 @@ def on_two_nodes(shared: Path, uri: str) -> list[float]:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif("SOAK" not in os.environ, reason="DeepSpeed compiles its extension for NVMe for minutes: make soak")
+@pytest.mark.soak("DeepSpeed compiles its extension for NVMe for minutes")
 @pytest.mark.skipif(not has_async_io(), reason="DeepSpeed's async_io needs libaio-dev, g++ and ninja")
 def test_nvme_goes_on_from_memory_and_memory_from_nvme(encoded: Folder, tmp_path: Path) -> None:
     """On a model that is large enough: of a smaller one nothing leaves memory."""

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from platen.components.train.planned.follow import TRAIN, follow
+from platen.artifacts.plan import PlannedTraining
+from platen.components.train.planned.follow import follow
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.stage import Folder
+from platen.core.errors import SettingsError
+from platen.core.stage import Folder
 from tests.components.train.small_run import commit
 
 NODE = {"gpu": "H100-80GB", "memory_gib": 80, "gpus_per_node": 8, "nodes": 1, "host_gib": 90}
@@ -30,7 +31,7 @@ def plan(workspace: Path, **changes: Any) -> Folder:
     text = yaml.safe_dump({"train": {**PLANNED, **changes}})
 
     def write(out: Path) -> None:
-        (out / TRAIN).write_text(text)
+        (out / PlannedTraining.FILE).write_text(text)
 
     return commit(write, workspace, "plan", "report")
 

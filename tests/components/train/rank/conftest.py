@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.components.train.metadata_server import MetadataServer, serving
 from tests.components.train.small_run import commit, write_encoded
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from platen.components.train.rank.faults import fault_of
-from platen.errors import InputError, ProcessError, SettingsError
+from platen.core.errors import InputError, ProcessError, SettingsError
 from tests.components.train.small_run import settings
 
 GLOO = (

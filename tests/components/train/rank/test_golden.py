@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.components.train.rank.write_golden import GOLDEN
 from tests.components.train.small_run import losses, run, settings, weights
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 # CPUs of other makes add and multiply in another order, and so do other versions of torch: the last digits of fp32
 # (6e-8) differ, and grow over the steps. What changes training itself shows in the second or third.

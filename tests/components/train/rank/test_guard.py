@@ -19,13 +19,11 @@ from platen.components.train.rank.guard import Guard, judge, spike_limit
 from platen.components.train.rank.incidents import read_incidents
 from platen.components.train.rank.settings import GuardSettings
 from platen.components.train.stage import STAGE
-from platen.errors import SettingsError
-from platen.stage import Folder, run_stage
+from platen.core.errors import SettingsError
+from platen.core.stage import Folder, run_stage
 from tests.components.train.nodes import free_port, start_nodes
 from tests.components.train.rank.conftest import POISONED
 from tests.components.train.small_run import job, losses, result, run, settings, weights
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 IN_STEPS = [6, 11, 15]  # of 20, in which the poisoned sample is
 CALM = [1.0 + 0.1 * random.Random(step).gauss(0, 1) for step in range(100)]

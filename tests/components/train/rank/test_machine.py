@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from platen.components.train.parallel.settings import ZeroSettings
 from platen.components.train.planned.hardware import Gpu
 from platen.components.train.rank.machine import Machine, check_machine, check_nvme_access, has_async_io
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.stage import Folder
+from platen.core.errors import SettingsError
+from platen.core.stage import Folder
 from tests.components.train import small_run
 
 H100 = Gpu("NVIDIA H100 80GB HBM3", 79.1)
@@ -28,10 +29,36 @@ PLANNED = {"gpu": "H100-80GB", "memory_gib": 80, "gpus_per_node": 2, "nodes": 1}
     ids=["fp16", "qgZ", "planned"],
 )
 def test_what_cpus_cannot_do_is_refused_by_name(settings: dict[str, Any], words: str) -> None:
-    chosen = TrainSettings.model_validate(settings)
     with pytest.raises(SettingsError, match=words):
-        check_machine(chosen, Machine(None, 2))
-    check_machine(chosen, Machine(H100, 2))
+        check_machine(TrainSettings.model_validate(settings), Machine(None, 2))
+
+
+@pytest.mark.parametrize("settings", [{"precision": "fp16"}, {"planned_for": PLANNED}], ids=["fp16", "planned"])
+def test_what_gpus_can_do_is_not_refused_there(settings: dict[str, Any]) -> None:
+    check_machine(TrainSettings.model_validate(settings), Machine(H100, 2))
+
+
+@pytest.mark.parametrize(
+    ("settings", "gpu", "words"),
+    [
+        ({"compile": True, "zero": {"stage": 2}}, None, r"train\.compile: true, .* needs g\+\+, .*Accepted: false"),
+        ({"compile": True, "zero": {"stage": 2}}, H100, r"train\.compile: true, but torch.compile needs gcc or clang"),
+        ({"zero": {"quantized_gradients": True}}, H100, r"quantized_gradients: true, but .*: they need nvcc, g\+\+"),
+    ],
+    ids=["compile on CPUs", "compile on GPUs", "qgZ"],
+)
+def test_what_is_compiled_when_it_is_used_is_refused_without_a_compiler(
+    settings: dict[str, Any], gpu: Gpu | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SettingsError, match=words):
+        check_machine(TrainSettings.model_validate(settings), Machine(gpu, 2))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None or shutil.which("gcc") is None, reason="needs a compiler")
+def test_a_compiler_is_all_that_torch_compile_needs() -> None:
+    for gpu in (None, H100):
+        check_machine(TrainSettings.model_validate({"compile": True, "zero": {"stage": 2}}), Machine(gpu, 2))
 
 
 def test_hpz_is_no_matter_of_gpus() -> None:

@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from platen.components.train.stage import STAGE
-from platen.stage import Folder, run_stage
+from platen.core.stage import Folder, run_stage
 from tests.components.train.small_run import commit, losses, run, settings, write_encoded
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 MIXED = {"steps": 8, "data": {"weights": {"photos": 3, "drawings": 1}}}
 
@@ -25,15 +23,22 @@ def two_by_two(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     )
 
 
-def test_two_ranks_lose_what_one_rank_loses(two_by_two: Folder, base: Folder, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def alone(two_by_two: Folder, base: Folder, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """The losses of one rank."""
+    chosen = settings(**MIXED, ranks=1, micro_batch=4)
+    return list(run(tmp_path_factory.mktemp("alone") / "shared", two_by_two, base, chosen)["losses"])
+
+
+def test_two_ranks_lose_what_one_rank_loses(
+    two_by_two: Folder, base: Folder, alone: list[float], tmp_path: Path
+) -> None:
     inputs = {"encoded": two_by_two.uri, "base": base.uri}
     both = run_stage(STAGE, settings(**MIXED), inputs, str(tmp_path / "both")).folder
-    alone = run(tmp_path / "alone", two_by_two, base, settings(**MIXED, ranks=1, micro_batch=4))
-    assert losses(both) == pytest.approx(alone["losses"], rel=1e-3)
+    assert losses(both) == pytest.approx(alone, rel=1e-3)
     assert len(set(losses(both))) == 8
 
 
-def test_weights_make_another_training(two_by_two: Folder, base: Folder, tmp_path: Path) -> None:
-    told = run(tmp_path / "mixed", two_by_two, base, settings(**MIXED, ranks=1))
-    even = run(tmp_path / "even", two_by_two, base, settings(steps=8, ranks=1))
-    assert told["losses"] != even["losses"]
+def test_weights_make_another_training(two_by_two: Folder, base: Folder, alone: list[float], tmp_path: Path) -> None:
+    even = run(tmp_path / "even", two_by_two, base, settings(steps=8, ranks=1, micro_batch=4))
+    assert even["losses"] != alone

@@ -12,8 +12,8 @@ import pytest
 from platen.components.train.rank.notices import watch
 from platen.components.train.rank.settings import StopSettings
 from platen.components.train.settings import TrainSettings
-from platen.errors import SettingsError
-from platen.settings import build
+from platen.core.errors import SettingsError
+from platen.core.settings import build
 from tests.components.train.metadata_server import Answer, MetadataServer
 
 PREEMPT = {"DocumentIncarnation": 2, "Events": [{"EventType": "Preempt", "NotBefore": "Mon, 19 Sep 2026 18:29:47 GMT"}]}

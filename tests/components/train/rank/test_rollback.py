@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from platen.components.train.rank.rollback import give_up_after, losses_of
-from platen.errors import ProcessError
+from platen.core.errors import ProcessError
 
 
 def checkpoints(folder: Path, *whole: int) -> str:

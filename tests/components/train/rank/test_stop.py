@@ -12,12 +12,10 @@ import pytest
 from platen.components.train.job import BEGAN_AT
 from platen.components.train.rank.settings import StopSettings
 from platen.components.train.rank.stop import Reason, StopFlag
-from platen.stage import Folder
+from platen.core.stage import Folder
 from tests.components.train.metadata_server import Answer, MetadataServer
 from tests.components.train.nodes import start_nodes
 from tests.components.train.small_run import job, run, settings
-
-pytestmark = pytest.mark.xdist_group("train")  # one rank a core
 
 
 def test_a_notice_to_one_node_has_all_ranks_save_and_end(

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from platen.components.train.stage import STAGE
-from platen.stage import run_stage
+from platen.core.stage import run_stage
 from tests.components.train.small_run import commit, losses, settings, write_base, write_encoded
 
 GOLDEN = Path(__file__).parent / "golden" / "two-ranks-fp32.txt"

@@ -8,11 +8,11 @@ import threading
 from pathlib import Path
 
 if "platen.components.train.rank.main" in sys.orig_argv:
-    from platen.components.train.data.encoded import Encoded
+    from platen.artifacts.encoded import EncodedDataset
     from platen.components.train.rank.trainer import Trainer
 
     now = ["probe"]
-    read, step = Encoded.read, Trainer.step
+    read, step = EncodedDataset.read, Trainer.step
 
     def noted_read(self, indices):  # type: ignore[no-untyped-def]
         if now[0] != "probe" and threading.current_thread() is threading.main_thread():  # not what is read ahead
@@ -26,4 +26,4 @@ if "platen.components.train.rank.main" in sys.orig_argv:
         now[0] = "probe"
         return done
 
-    Encoded.read, Trainer.step = noted_read, noted_step  # type: ignore[method-assign]
+    EncodedDataset.read, Trainer.step = noted_read, noted_step  # type: ignore[method-assign]

@@ -1,0 +1,5 @@
+"""`python -m platen.cli`."""
+
+from platen.cli import main
+
+main()

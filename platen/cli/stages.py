@@ -1,0 +1,159 @@
+"""Commands that run one stage."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from platen.cli.app import Run, SettingsFile, Workspace, app, parse_input, read_settings
+
+if TYPE_CHECKING:
+    from platen.core.stage import Stage
+
+STAGES = {
+    "ingest": "Read captioned images from folders, tables and URLs.",
+    "clean_text": "Repair captions and drop those that cannot be used.",
+    "clean_images": "Check, decode, crop and resize images.",
+    "merge": "Join texts and images, drop duplicates, split.",
+    "base": "Make a tiny base model, or take over the one in the settings.",
+    "encode": "Encode images to latents, captions to embeddings.",
+    "train": "Train a model with DeepSpeed ZeRO-3.",
+    "generate": "Generate the images of a prompt file.",
+    "evaluate": "Measure quality, memorisation and bias.",
+    "gate": "Decide whether a model may go live.",
+    "deploy": "Check a model on a real server, then make it live.",
+    "monitor": "Judge the request log of the live model.",
+}
+
+
+def stage_named(name: str) -> Stage[Any]:
+    """A stage by the name of its folder."""
+    stage: Stage[Any] = importlib.import_module(f"platen.components.{name}.stage").STAGE
+    return stage
+
+
+def stage_command(name: str) -> Callable[..., None]:
+    """The command that runs one stage on committed folders."""
+
+    def command(
+        settings: SettingsFile,
+        inputs: Annotated[
+            list[str] | None, typer.Option("--input", "-i", help="NAME=URI of a committed folder; repeat for each.")
+        ] = None,
+        workspace: Workspace = "",
+        run: Run = "",
+    ) -> None:
+        from platen.core.records import run_recorded
+
+        text, chosen = read_settings(settings, workspace, run)
+        stage = stage_named(name)
+        result = run_recorded(stage, text, dict(map(parse_input, inputs or [])), chosen.workspace, chosen.run)
+        typer.echo(result.folder.uri)
+        if name == "gate":
+            from platen.components.gate.refusal import refuse_if_rejected
+
+            refuse_if_rejected(result, chosen.run)
+
+    return command
+
+
+for stage_name, stage_help in STAGES.items():
+    app.command(stage_name.replace("_", "-"), help=stage_help, rich_help_panel="Stages")(stage_command(stage_name))
+
+
+@app.command(rich_help_panel="Stages")
+def notify(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> None:
+    """Sum up a run: summary.json, report.html, the webhook."""
+    from platen.components.notify.notice import notify as give_notice
+
+    text, chosen = read_settings(settings, workspace, run)
+    give_notice(text, chosen.workspace, chosen.run)
+
+
+@app.command(rich_help_panel="Stages")
+def sample(
+    folder: Path,
+    seed: Annotated[int | None, typer.Option(help="Seed of the drawings.")] = None,
+    pictures: Annotated[int | None, typer.Option(help="How many clean pictures.")] = None,
+) -> None:
+    """Draw the sample world: captioned pictures with planted faults, and the truth about them."""
+    from platen.components.sample.draw import draw
+    from platen.components.sample.settings import SampleSettings
+    from platen.core.settings import build
+
+    given = {name: value for name, value in (("seed", seed), ("pictures", pictures)) if value is not None}
+    draw(build(SampleSettings, given, "command line"), folder)
+    typer.echo(folder)
+
+
+@app.command(rich_help_panel="Stages")
+def serve(
+    settings: Annotated[Path | None, typer.Option("--settings", "-s", help="A settings file; else defaults.")] = None,
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Serve what is live here.")] = None,
+    model: Annotated[str | None, typer.Option(help="URI of a committed model to serve instead.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; else the settings'.")] = None,
+) -> None:
+    """Serve a model: the OpenAI images API, a page at /, metrics."""
+    from platen.components.serve.main import settings_from
+
+    chosen = settings_from(settings, {"port": port})
+    from platen.components.serve.server import run as run_server  # after the settings: a mistyped one is told at once
+
+    sys.exit(run_server(chosen, model, workspace))
+
+
+@app.command(rich_help_panel="Stages")
+def preflight(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> None:
+    """Look whether every stage of a run will find what it needs."""
+    from platen.pipelines.preflight.task import run_recorded
+
+    text, chosen = read_settings(settings, workspace, run)
+    run_recorded(text, chosen.workspace, chosen.run)
+
+
+@app.command(rich_help_panel="Stages")
+def plan(
+    settings: SettingsFile,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", "-i", help="base=URI and encoded=URI of committed folders.")
+    ] = None,
+    workspace: Workspace = "",
+    run: Run = "",
+) -> None:
+    """Say what training will need, take and cost, and how to run it; prints a table and the plan's folder."""
+    from platen.components.plan.settings import of_run
+    from platen.components.plan.stage import STAGE, TABLE
+    from platen.core.records import run_recorded
+
+    text, chosen = read_settings(settings, workspace, run)
+    text = of_run(text, use=True)
+    result = run_recorded(STAGE, text, dict(map(parse_input, inputs or [])), chosen.workspace, chosen.run)
+    typer.echo((result.folder.path / TABLE).read_text())
+    typer.echo(result.folder.uri)
+
+
+@app.command(name="batch-size", rich_help_panel="Stages")
+def batch_size(
+    settings: SettingsFile,
+    inputs: Annotated[list[str], typer.Option("--input", "-i", help="encoded=URI and base=URI of committed folders.")],
+    memory_gib: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="GiB that a rank may take; else the GPU's or its share of the host's."),
+    ] = None,
+    workspace: Workspace = "",
+) -> None:
+    """Find the largest micro-batch of train that leaves a fifth of memory free, by trying; prints the setting."""
+    from platen.components.train.batch_size.find import find, told
+    from platen.components.train.stage import STAGE
+    from platen.core.stage import open_folder, wanted_inputs
+
+    chosen = read_settings(settings, workspace)[1]
+    named = wanted_inputs(STAGE, dict(map(parse_input, inputs)))
+    opened = {name: open_folder(named[name], chosen.workspace) for name in STAGE.inputs}
+    limit = None if memory_gib is None else int(memory_gib * 2**30)
+    typer.echo(told(find(chosen.train, opened, limit), chosen.train))

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import Flux2KleinPipeline
+
+from tests.platen.families.parity import PROMPTS, check_parity
+
+pack = Flux2KleinPipeline._pack_latents
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (16, 48)])
+def test_the_transformer_gets_what_diffusers_hands_it(folder: Path, size: tuple[int, int], guidance: float) -> None:
+    height, width = size
+    check_parity(
+        folder,
+        PROMPTS,
+        torch.randn(2, 16, height // 4, width // 4, generator=torch.Generator().manual_seed(5)),
+        pack=pack,
+        packs_latents=True,
+        guided=guidance > 1,
+        negative_first=False,
+        height=height,
+        width=width,
+        sigmas=[0.6],
+        guidance_scale=guidance,
+    )
