@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from platen.components.train.kubernetes.settings import KeyOfSecret, MountPath, Resource
 from platen.core.settings import Settings, matching
+from platen.jobs.settings import KeyOfSecret, MountPath, Resource
 
 Cpu = Annotated[
     str,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from platen.components.train.kubernetes.preflight import check_workspace
 from platen.core.errors import InputError, SettingsError
 from platen.core.settings import nearest
 from platen.core.storage import is_local, join
+from platen.jobs.preflight import check_workspace
 
 if TYPE_CHECKING:
     from platen.pipelines.settings import RunSettings

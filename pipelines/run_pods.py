@@ -10,10 +10,10 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from platen.components.train.kubernetes.waiting import WAITING, why_pod_waits
 from platen.core.errors import ClusterError, InputError
 from platen.core.telemetry import log
 from platen.jobs.cluster import Cluster, Object, connect, own_namespace
+from platen.jobs.waiting import WAITING, pod_pending_reasons
 from platen.pipelines.backend import Backend
 
 RUN_LABEL = "pipeline/runid"
@@ -55,7 +55,7 @@ class RunPods:
 
     def _causes(self, pod: Object) -> list[str]:
         try:
-            return why_pod_waits(self.cluster, pod) if self.cluster else []
+            return pod_pending_reasons(self.cluster, pod) if self.cluster else []
         except ClusterError:  # events may be out of reach
             return []
 

@@ -30,7 +30,7 @@ def train(
         job: The PyTorchJob as it was applied; an empty object where training needed none.
         metrics: Losses, speed and cost, to compare runs by.
     """
-    from platen.components.train.kubernetes.pytorchjob import write_spec
+    from platen.components.train.cluster.workload import write_spec
     from platen.components.train.run_metrics import run_metrics
     from platen.components.train.stage import STAGE
     from platen.core.component import execute

@@ -23,10 +23,7 @@ JOB, ERROR, RESULT, EXPORT, BEGAN = "job.json", "error.json", "result.json", "ex
 RECORDS = "measured"  # folder of the workspace; it stays when the shared place goes
 CHECKPOINTS, CHECKPOINT = "checkpoints", "checkpoint.json"  # their folder; the index of one: without it there is none
 
-# What a training pod, and each of its ranks, ends with. 128 + n: killed by signal n.
-DONE, OURS, USERS, LOST_PEER, STOPPED = 0, 1, 2, 141, 143
 BEGAN_AT = "PLATEN_BEGAN_AT"  # environment of the ranks: when their node began, in seconds since 1970
-OUT_OF_TIME = 152  # 128 + SIGXCPU: the time budget is used up
 
 
 class Stopped(Exception):  # noqa: N818 - not a fault

@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from platen.components.train.checkpoints.settings import CheckpointSettings
 from platen.components.train.data.settings import DataSettings
-from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.measure.settings import POD_METRICS_PORT, MeasureSettings
 from platen.components.train.models.settings import LoraSettings
 from platen.components.train.optimization.settings import EmaSettings, OptimizerSettings
@@ -19,6 +18,7 @@ from platen.components.train.presets import Name, with_preset
 from platen.components.train.rank.settings import GuardSettings, StopSettings
 from platen.components.train.removed import refuse_removed
 from platen.core.settings import Settings
+from platen.jobs.settings import JobSettings
 from platen.tasks.diffusion.settings import ObjectiveSettings
 
 

@@ -80,7 +80,7 @@ def launcher(settings: TrainSettings) -> Callable[[str, TrainSettings, Place], N
     """What runs a job to its end: torchrun on this machine, or a PyTorchJob."""
     if settings.job is None:
         return run_here
-    from platen.components.train.kubernetes.launch import launch
+    from platen.components.train.cluster.workload import launch
 
     return launch
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from platen.components.train.kubernetes.preflight import quantity
+from platen.jobs.preflight import quantity
 from platen.pipelines.package import Json, Package
 
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from platen.components.train.kubernetes.preflight import NotPulledError, probe
 from platen.core.errors import PlatenError
 from platen.core.images import RUN_IMAGES
 from platen.jobs.cluster import LABELS, Cluster, Object, RefusedError, own_namespace
 from platen.jobs.own_pod import find_pod, workflows_of
+from platen.jobs.preflight import NotPulledError, probe
+from platen.jobs.probe import command
 from platen.jobs.rights import may
 from platen.pipelines.checks.finding import Finding, from_error, missing, not_checked, ok
 from platen.pipelines.checks.pulling import Fault, is_final, is_there, pull_faults
@@ -35,7 +36,7 @@ def of_training(site: Site) -> Iterator[Finding]:
         yield not_checked(item, "the plan decides what the job asks for; train looks")
         return
     try:
-        well = probe(site.jobs, site.job, [site.workspace, "0"])
+        well = probe(site.jobs, site.job, command(site.workspace))
         yield ok(item) if well else not_checked(item, "its probe did not get to run in time; the log says why")
     except NotPulledError as error:  # a registry that is away for now may be back when the training starts
         yield from_error(item, error) if is_final(error.words) else not_checked(item, str(error))

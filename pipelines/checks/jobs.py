@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from platen.components.train.kubernetes.preflight import check_operator
 from platen.core.errors import ClusterError
 from platen.jobs.cluster import Cluster
+from platen.jobs.preflight import check_operator
 from platen.pipelines.checks.finding import Finding, missing, ok
 from platen.pipelines.checks.site import OVERLAY, Site, look, present
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from platen.components.train.kubernetes.preflight import could_hold, node_needs, plain
 from platen.jobs.cluster import Cluster, Object
+from platen.jobs.preflight import could_hold, node_needs, plain
 from platen.pipelines.checks.compiled import asked
 from platen.pipelines.checks.finding import Finding, missing, not_checked, ok
 from platen.pipelines.checks.site import OVERLAY, Site, look, present

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from platen.components.train.kubernetes.preflight import quota_use, quotas, shortage
+from platen.jobs.preflight import quota_use, quotas, shortage
 from platen.pipelines.checks.finding import Finding, missing, not_checked, ok
 from platen.pipelines.checks.site import Site, look
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from platen.components.deploy.rights import needed
-from platen.components.train.kubernetes.preflight import NEEDED
 from platen.jobs.cluster import Cluster, RefusedError
+from platen.jobs.preflight import NEEDED
 from platen.jobs.rights import Right, lacking
 from platen.pipelines.checks.finding import Finding, missing, not_checked, ok
 from platen.pipelines.checks.site import Site, must_not, who

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from platen.components.deploy.deployment_settings import DeploymentSettings
-from platen.components.train.kubernetes.settings import JobSettings
 from platen.core.images import image
 from platen.jobs.cluster import Cluster, Object, RefusedError
 from platen.jobs.rights import AUTHORIZATION, Account
+from platen.jobs.settings import JobSettings
 from platen.pipelines.checks.finding import Finding, missing, not_checked, ok
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from platen.components.train.kubernetes.preflight import check_volumes, check_workspace
 from platen.core.errors import InputError, PlatenError, SettingsError, StorageError
 from platen.core.storage import exists, is_local, try_writing
 from platen.jobs.cluster import own_namespace
+from platen.jobs.preflight import check_volumes, check_workspace
 from platen.pipelines.checks.finding import Finding, from_error, missing, not_checked, ok
 from platen.pipelines.checks.site import Site
 from platen.pipelines.package import check_place, sources

@@ -180,8 +180,8 @@ def reap(
     older_than: Annotated[float, typer.Option(min=60, help="Seconds without a sign of the step of a job.")] = 150,
 ) -> None:
     """Delete training jobs whose step is gone, so that nobody follows them."""
-    from platen.components.train.kubernetes.reap import reap as reap_jobs
     from platen.jobs.cluster import connect
+    from platen.jobs.reap import reap as reap_jobs
 
     for name in reap_jobs(connect(namespace), older_than):
         typer.echo(name)

@@ -37,7 +37,7 @@ def find_pod(cluster: Cluster) -> Object | None:
     return pod if pod is not None and uid in (None, pod["metadata"]["uid"]) else None
 
 
-def is_taken_away(cluster: Cluster) -> bool:
+def is_evicted(cluster: Cluster) -> bool:
     """Whether this step's pod is deleted, evicted or drained: SIGTERM then does not mean that the run was cancelled.
 
     Whoever cancels a run has its containers signalled; the pod stays. So it does at first where a node shuts down or is

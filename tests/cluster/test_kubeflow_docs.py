@@ -13,9 +13,9 @@ import httpx
 import pytest
 import yaml
 
-from platen.components.train.kubernetes.pytorchjob import jobs_path
 from platen.core.settings import parse
 from platen.jobs.cluster import LABELS, Cluster
+from platen.jobs.pytorchjob import jobs_path
 from platen.pipelines.cluster_settings import ClusterSettings
 from platen.pipelines.compile import write_compiled
 from platen.pipelines.tasks import Target

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from platen.components.train.kubernetes.follow import Tail
-from platen.components.train.kubernetes.pods import has_ended, has_started
-from platen.components.train.kubernetes.pytorchjob import CONTAINER, chosen_image, pods_path
-from platen.components.train.kubernetes.settings import JobSettings
 from platen.jobs.cluster import Cluster
+from platen.jobs.follow import Tail
+from platen.jobs.pods import has_ended, has_started
+from platen.jobs.pytorchjob import CONTAINER, chosen_image, pods_path
+from platen.jobs.settings import JobSettings
 from tests.cluster.waiting import wait_until
 
 pytestmark = pytest.mark.cluster

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from platen.components.train.kubernetes.pods import condition, timestamp
-from platen.components.train.kubernetes.pytorchjob import FOLLOWED, jobs_path
 from platen.jobs.cluster import APPLY, LABELS, MERGE, Cluster, Object, RefusedError
+from platen.jobs.pods import condition, timestamp
+from platen.jobs.pytorchjob import FOLLOWED, jobs_path
 from tests.cluster.manifests import apply, differences, kind_overlay, on_top
 from tests.cluster.training import suspended_job
 from tests.cluster.waiting import wait_until

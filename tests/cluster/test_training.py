@@ -9,28 +9,29 @@ from typing import Any
 
 import pytest
 
-from platen.components.train.kubernetes.launch import Launcher
-from platen.components.train.kubernetes.pods import condition, has_ended, has_started
-from platen.components.train.kubernetes.pytorchjob import (
+from platen.components.train.cluster.workload import Training as Workload
+from platen.core.errors import ClusterError
+from platen.core.stage import Folder
+from platen.core.storage import join, store_for
+from platen.jobs.cluster import APPLY, AwayError, Cluster, Object
+from platen.jobs.launch import Launcher
+from platen.jobs.own_pod import is_cancelled, own_workflow
+from platen.jobs.pods import condition, has_ended, has_started
+from platen.jobs.pytorchjob import (
     ATTEMPT,
-    TOLD,
+    REPORTED,
     chosen_image,
     job_body,
     jobs_path,
     pods_path,
 )
-from platen.components.train.kubernetes.reap import reap
-from platen.components.train.kubernetes.settings import JobSettings
-from platen.core.errors import ClusterError
-from platen.core.stage import Folder
-from platen.core.storage import join, store_for
-from platen.jobs.cluster import APPLY, AwayError, Cluster, Object
-from platen.jobs.own_pod import is_cancelled, own_workflow
+from platen.jobs.reap import reap
+from platen.jobs.settings import JobSettings
 from tests.cluster.namespaces import new_namespace
 from tests.cluster.training import KILL_THE_RANK, SMALL, Site, Training, grant, quota
 from tests.cluster.waiting import wait_until
-from tests.components.train.every_setting import EVERYTHING, TASK
 from tests.components.train.small_run import commit, settings, write_base, write_encoded
+from tests.platen.jobs.every_setting import EVERYTHING, TASK
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -96,7 +97,8 @@ def bare_launcher(training: Training, job: dict[str, Any]) -> Launcher:
     """A launcher in this process, which may start its job without preflight."""
     shared = join(training.workspace, "train", ".it")
     settings = JobSettings.model_validate({**SMALL, **job})
-    return Launcher(training.site.cluster, settings, training.workspace, shared, join(shared, "job.json"))
+    workload = Workload(join(shared, "job.json"), shared, training.workspace)
+    return Launcher(training.site.cluster, settings, training.workspace, workload)
 
 
 def test_two_pods_train_one_model(undisturbed: Training) -> None:
@@ -159,7 +161,7 @@ def test_the_restart_budget_ends(training: Start) -> None:
     assert step.ended() == 1
     assert step.said("training failed: pod ") and step.said("all 0 restarts (train.job.restarts) were used")
     job = spent.job()
-    assert job is None or (condition(job, "Failed") and TOLD in job["metadata"]["annotations"])
+    assert job is None or (condition(job, "Failed") and REPORTED in job["metadata"]["annotations"])
     wait_until(lambda: all(map(has_ended, spent.pods())), otherwise="a pod trains on, and nobody follows it")
 
 

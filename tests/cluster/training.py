@@ -16,13 +16,14 @@ from typing import Any
 
 import yaml
 
-from platen.components.train.kubernetes.pods import pods_of
-from platen.components.train.kubernetes.pytorchjob import jobs_path, pods_path, training
+from platen.components.train.cluster.workload import training_task
 from platen.core.images import image
 from platen.core.settings import everything
 from platen.core.stage import Folder
 from platen.core.storage import join, store_for
 from platen.jobs.cluster import Cluster, Object, RefusedError
+from platen.jobs.pods import pods_of
+from platen.jobs.pytorchjob import jobs_path, pods_path
 from tests.cluster.accounts import kubeconfig_of
 from tests.cluster.waiting import wait_until
 from tests.components.train.small_run import settings
@@ -149,7 +150,7 @@ class Training:
     @property
     def name(self) -> str:
         """The name of its job."""
-        return training(self.shared, "").name
+        return training_task(self.shared, "").name
 
     def job(self) -> Object | None:
         """Its job, as the API server has it."""

@@ -106,7 +106,7 @@ def test_what_is_reached() -> None:
     assert "platen.components.train.batch_size.find" in train.ours  # platen batch-size
     assert deploy.ours["platen.components.serve.main"] == "platen.components.deploy.local_server"  # python -m
     assert "platen.components.deploy.rollback" in deploy.ours  # platen rollback
-    assert {"platen.components.train.kubernetes.reap", "platen.jobs.cluster"} <= light.ours.keys()  # the CronJob
+    assert {"platen.jobs.reap", "platen.jobs.cluster"} <= light.ours.keys()  # the CronJob
     assert "kubernetes" in light.packages()
     assert ("kfp.dsl.executor_main", None) in deploy.others
     assert "platen.pipelines.backend" not in deploy.ours  # platen submit

@@ -8,9 +8,10 @@ import yaml
 
 from platen import __version__
 from platen.components.serve.settings import ServeSettings
-from platen.components.train.kubernetes.pytorchjob import ATTEMPT, job_body, training
-from platen.components.train.kubernetes.settings import JobSettings
+from platen.components.train.cluster.workload import training_task
 from platen.core.settings import build
+from platen.jobs.pytorchjob import ATTEMPT, job_body
+from platen.jobs.settings import JobSettings
 from tests.manifests.kustomize import (
     COMPONENTS,
     MANIFESTS,
@@ -288,7 +289,7 @@ def test_every_pod_is_under_a_network_policy_that_lets_nothing_in(objects: tuple
 
 
 def test_prometheus_finds_the_first_pod_of_a_training(everything: tuple[Object, ...]) -> None:
-    job = job_body(JobSettings(), training("gs://b/ws", "", 9464), seconds=1, annotations={ATTEMPT: "1"})
+    job = job_body(JobSettings(), training_task("gs://b/ws", "", 9464), seconds=1, annotations={ATTEMPT: "1"})
     replicas = job["spec"]["pytorchReplicaSpecs"]
     monitor = one(everything, "PodMonitor", "platen-train")["spec"]
     wanted = monitor["selector"]["matchLabels"]

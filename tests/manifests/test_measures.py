@@ -15,7 +15,7 @@ from platen.components.serve.metrics import Metrics
 from platen.components.train.measure.clock import Window
 from platen.components.train.measure.ledger import Cost, Spent
 from platen.components.train.measure.prometheus import Metrics as TrainingMetrics
-from platen.components.train.measure.told import Straggler, Told
+from platen.components.train.measure.training_status import Straggler, TrainingStatus
 from tests.manifests.kustomize import MANIFESTS, one, overlay
 from tests.manifests.test_alerts import alerts
 
@@ -37,7 +37,7 @@ def server_measures() -> set[str]:
 
 def training_measures() -> set[str]:
     seconds = Spent(wall=2, useful=1, lost=0, checkpoint=0, starting=1, between=0, other=0)
-    told = Told(
+    told = TrainingStatus(
         step=1,
         loss=1.0,
         samples_per_second=1.0,

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from platen.cli import kubeflow
-from platen.components.train.kubernetes import launch, preflight, reap
+from platen.jobs import launch, preflight, reap
 from tests.manifests.kustomize import OVERLAYS, ROOT, Object, one, overlay
 
 POD_START = 50  # seconds that the documents grant the reaper's pod until it has looked at the jobs
@@ -55,16 +55,16 @@ def test_the_documents_add_up_what_holds() -> None:
     seconds = [int(found) for found in re.findall(r"\| (\d+) \|$", text, re.MULTILINE)]
     parts = [older_than(spec), period(spec["schedule"]), POD_START, reap.SETTLE]
     assert seconds == [*parts, sum(parts)]
-    assert f"every {launch.BEAT:.0f} s" in text
+    assert f"every {launch.HEARTBEAT:.0f} s" in text
     assert f"at least {older_than(spec) + reap.SETTLE:.0f} s" in text
 
 
 def test_who_is_there_is_never_taken_for_gone() -> None:
     silence = older_than(cron_job("kind")) + reap.SETTLE
-    assert silence >= 12 * launch.BEAT
-    assert reap.SETTLE >= 2 * launch.BEAT + 8  # a call that an outage held up pauses up to 8 s
+    assert silence >= 12 * launch.HEARTBEAT
+    assert reap.SETTLE >= 2 * launch.HEARTBEAT + 8  # a call that an outage held up pauses up to 8 s
     assert (
-        older_than(cron_job("kind")) > preflight.PROBE_SECONDS + launch.BEAT
+        older_than(cron_job("kind")) > preflight.PROBE_SECONDS + launch.HEARTBEAT
     )  # a probe leaves its one sign at its start
 
 

@@ -16,12 +16,13 @@ import numpy as np
 
 from platen.artifacts.encoded import LATENTS
 from platen.components.train.batch_size.memory import Taken, gpu_taken, hold_to, host_bytes, host_taken
-from platen.components.train.job import DONE, Job, leave_error, read_job
+from platen.components.train.job import Job, leave_error, read_job
 from platen.components.train.rank.faults import fault_of, is_out_of_memory
 from platen.components.train.rank.main import leave
 from platen.core.processes import die_with_parent
 from platen.core.storage import write_file
 from platen.core.telemetry import log, set_up_logging
+from platen.jobs.exit_codes import DONE
 
 if TYPE_CHECKING:
     from platen.components.train.rank.trainer import Trainer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, start_http_server
 
 from platen.components.train.measure.clock import Window
-from platen.components.train.measure.told import Told
+from platen.components.train.measure.training_status import TrainingStatus
 from platen.core.telemetry import log
 
 
@@ -68,27 +68,27 @@ class Metrics:
         self.steps.inc()
         self.samples.inc(samples)
 
-    def tell(self, mean: Window, told: Told) -> None:
+    def tell(self, mean: Window, status: TrainingStatus) -> None:
         """Take over what a window says."""
         for part, seconds in mean.parts().items():
             self.seconds.labels(part=part).inc(seconds)
-        self.step.set(told.step)
-        self.loss.set(told.loss)
-        self.rate.set(told.samples_per_second)
-        self.goodput.set(told.spent.goodput)
-        for kind, seconds in told.spent.model_dump(exclude={"wall"}).items():
+        self.step.set(status.step)
+        self.loss.set(status.loss)
+        self.rate.set(status.samples_per_second)
+        self.goodput.set(status.spent.goodput)
+        for kind, seconds in status.spent.model_dump(exclude={"wall"}).items():
             self.wall.labels(kind=kind).set(seconds)
-        self.left.set(told.seconds_left)
-        for part, size in told.memory.items():
+        self.left.set(status.seconds_left)
+        for part, size in status.memory.items():
             self.memory.labels(part=part).set(size)
-        self._tell_what_may_be_absent(told)
+        self._tell_what_may_be_absent(status)
 
-    def _tell_what_may_be_absent(self, told: Told) -> None:
-        if told.mfu is not None:
-            self.mfu.set(told.mfu)
-        if told.cost is not None:
-            self.cost.set(told.cost.so_far)
-            self.cost_left.set(told.cost.to_the_end)
+    def _tell_what_may_be_absent(self, status: TrainingStatus) -> None:
+        if status.mfu is not None:
+            self.mfu.set(status.mfu)
+        if status.cost is not None:
+            self.cost.set(status.cost.so_far)
+            self.cost_left.set(status.cost.to_the_end)
         self.straggler.clear()
-        if told.straggler is not None:
-            self.straggler.labels(**told.straggler.labels()).set(1)
+        if status.straggler is not None:
+            self.straggler.labels(**status.straggler.labels()).set(1)

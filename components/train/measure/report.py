@@ -16,7 +16,7 @@ from platen.components.train.measure.links import Link
 from platen.components.train.measure.prometheus import Metrics
 from platen.components.train.measure.scalars import Scalars
 from platen.components.train.measure.straggler import Stragglers
-from platen.components.train.measure.told import Straggler, Told
+from platen.components.train.measure.training_status import Straggler, TrainingStatus
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.settings import TrainSettings
 from platen.core.manifest import Json
@@ -83,14 +83,14 @@ class Report:
         self.memory = memory
         self.ledger.add(mean, len(losses), write=write)
         if mean.steps:  # after the last step nothing but its checkpoint was waited for
-            told = self._told(mean, losses, self._straggler(ranks))
-            self.metrics.tell(mean, told)
-            self._draw(told, losses[-mean.steps :])
+            status = self._status(mean, losses, self._straggler(ranks))
+            self.metrics.tell(mean, status)
+            self._draw(status, losses[-mean.steps :])
         if self.scalars:
             self.scalars.save() if write else self.scalars.flush()
 
-    def _told(self, mean: Window, losses: Losses, straggler: Straggler | None) -> Told:
-        return Told(
+    def _status(self, mean: Window, losses: Losses, straggler: Straggler | None) -> TrainingStatus:
+        return TrainingStatus(
             step=len(losses),
             loss=next((loss for loss in reversed(losses) if loss is not None), math.nan),
             samples_per_second=self._rate(mean),
@@ -103,14 +103,14 @@ class Report:
             straggler=straggler,
         )
 
-    def _draw(self, told: Told, losses: Losses) -> None:
+    def _draw(self, status: TrainingStatus, losses: Losses) -> None:
         if self.scalars is None:
             return
-        first = told.step - len(losses)
-        rates = [learning_rate(self.settings, step) for step in range(first, told.step)]
+        first = status.step - len(losses)
+        rates = [learning_rate(self.settings, step) for step in range(first, status.step)]
         self.scalars.add_row("train/loss", first + 1, losses)
         self.scalars.add_row("train/learning_rate", first + 1, rates)
-        self.scalars.add(told.step, told.scalars())
+        self.scalars.add(status.step, status.scalars())
 
     def _straggler(self, ranks: Sequence[Window]) -> Straggler | None:
         slow = self._stragglers.judge(ranks)

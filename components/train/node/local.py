@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from platen.components.train.checkpoints.resumable import check_resumable
-from platen.components.train.job import OUT_OF_TIME, STOPPED, clear_error, read_error, read_job
+from platen.components.train.job import clear_error, read_error, read_job
 from platen.components.train.node.worker import Node, run_node
 from platen.components.train.settings import TrainSettings
 from platen.core.errors import ProcessError
 from platen.core.stage import Place
 from platen.core.telemetry import PLAIN, log
+from platen.jobs.exit_codes import OUT_OF_TIME, STOPPED
 
 
 def run_here(uri: str, settings: TrainSettings, place: Place) -> None:

@@ -24,13 +24,7 @@ from typing import NoReturn
 from platen.artifacts.encoded import EncodedRecord
 from platen.components.train.job import (
     BEGAN_AT,
-    DONE,
     JOB,
-    LOST_PEER,
-    OURS,
-    OUT_OF_TIME,
-    STOPPED,
-    USERS,
     Job,
     absolute,
     encode,
@@ -46,6 +40,7 @@ from platen.core.stage import open_folder
 from platen.core.storage import saving, scratch, write_file
 from platen.core.telemetry import log, set_up_logging
 from platen.families.registry import family_of
+from platen.jobs.exit_codes import DONE, LOST_PEER, OURS, OUT_OF_TIME, STOPPED, USERS
 
 NOISE = ("[WARNING]", "[INFO]", "[W", "INFO ", "built successfully")
 RANK = "platen.components.train.rank.main"
@@ -87,7 +82,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Ended:
+class NodeResult:
     """How the ranks of a node ended: the exit code that tells most, and their last lines."""
 
     code: int
@@ -116,7 +111,7 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, str] | None = None) -> Ended:
+def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, str] | None = None) -> NodeResult:
     """Run a node's ranks to their end; SIGTERM is passed on to them.
 
     Args:
@@ -141,7 +136,7 @@ def run_node(job: Job, node: Node, say: Callable[[str], None], env: dict[str, st
         with passing_on() as relay, torchrun(desk, node, env) as process:
             relay.watch(process)
             last = follow(process.stdout, lambda line: say_useful(line, say)) if process.stdout else []
-        return Ended(exit_code(process.returncode, desk / "report.json", node, told=relay.told), last)
+        return NodeResult(exit_code(process.returncode, desk / "report.json", node, told=relay.told), last)
 
 
 def count_parameters(base: Path, encoded: Path) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.planned.settings import Hardware
+from platen.jobs.settings import JobSettings
 
 LESS = 0.95  # of the memory that its maker names, a driver tells at least this much
 

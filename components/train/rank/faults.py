@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from platen.components.train.job import LOST_PEER
 from platen.components.train.settings import TrainSettings
 from platen.core.errors import PlatenError, ProcessError, SettingsError
+from platen.jobs.exit_codes import LOST_PEER
 
 # gloo raises plain RuntimeErrors; each of its messages begins with the place in its source
 PEER_WORDS = ("gloo/transport/", "gloo/rendezvous/", "Connection closed by peer", "Connection reset by peer")

@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from platen.components.train.job import DONE, Job, Stopped, leave_error, read_job
+from platen.components.train.job import Job, Stopped, leave_error, read_job
 from platen.components.train.rank.faults import fault_of
 from platen.core.processes import die_with_parent
 from platen.core.telemetry import log, set_up_logging
+from platen.jobs.exit_codes import DONE
 
 
 def main(path: str) -> NoReturn:

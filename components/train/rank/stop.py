@@ -14,10 +14,11 @@ from threading import Event
 import torch
 import torch.distributed as dist
 
-from platen.components.train.job import BEGAN_AT, OUT_OF_TIME, STOPPED
+from platen.components.train.job import BEGAN_AT
 from platen.components.train.parallel.zero import host_group
 from platen.components.train.rank.notices import watch
 from platen.components.train.rank.settings import StopSettings
+from platen.jobs.exit_codes import OUT_OF_TIME, STOPPED
 
 
 class Reason(IntEnum):

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.measure.settings import MeasureSettings
 from platen.components.train.optimization.schedule import learning_rate
 from platen.components.train.optimization.settings import OptimizerSettings
 from platen.components.train.settings import TrainSettings
 from platen.core.errors import SettingsError
 from platen.core.settings import build
+from platen.jobs.settings import JobSettings
 
 
 def test_a_batch_that_does_not_divide_is_refused_with_its_numbers() -> None:

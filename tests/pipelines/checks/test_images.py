@@ -6,8 +6,8 @@ from itertools import chain, repeat
 
 import pytest
 
-from platen.components.train.kubernetes.preflight import NotPulledError
 from platen.jobs.cluster import Object
+from platen.jobs.preflight import NotPulledError
 from platen.pipelines.checks import images
 from platen.pipelines.checks.images import trial_pod, wait_for_images
 from tests.fake_cluster import FakeCluster

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from platen.components.train.kubernetes.settings import JobSettings
 from platen.components.train.planned.hardware import Gpu, job_fault, machine_fault, same_gpu
 from platen.components.train.planned.settings import Hardware
+from platen.jobs.settings import JobSettings
 
 H100S = Hardware(gpu="H100-80GB", memory_gib=80, gpus_per_node=8, nodes=2)
 JOB: dict[str, Any] = {"nodes": 2, "processes_per_node": 8, "gpu": "nvidia.com/gpu"}

@@ -1,4 +1,4 @@
-"""What is told of a window, once for all who want to know."""
+"""The state of a training at the end of a window of steps, for everything that reports it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Straggler:
     share: float
 
     def labels(self) -> dict[str, str]:
-        """For a metric."""
+        """Return the labels of a metric."""
         return {"rank": str(self.rank), "node": self.node, "part": self.part}
 
 
 @dataclass(frozen=True)
-class Told:
+class TrainingStatus:
     """The state of a training at the end of a window.
 
     Attributes:
@@ -50,7 +50,7 @@ class Told:
     straggler: Straggler | None
 
     def scalars(self) -> dict[str, float]:
-        """By TensorBoard's names."""
+        """Return the numbers by the names that TensorBoard shows."""
         found = {
             "speed/samples_per_second": self.samples_per_second,
             "speed/goodput": self.spent.goodput,

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from platen.components.train.kubernetes.probe import probe
 from platen.core.errors import StorageError
+from platen.jobs.probe import check_storage
 
 
-def run(workspace: Path, needed: int, scratch: Path, *nvme: str) -> subprocess.CompletedProcess[str]:
+def run(workspace: Path, needed: int, scratch: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "platen.components.train.kubernetes.probe", str(workspace), str(needed), *nvme],
+        [sys.executable, "-m", "platen.jobs.probe", str(workspace), str(needed)],
         env={**os.environ, "PLATEN_SCRATCH": str(scratch)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -33,20 +33,6 @@ def test_a_full_disk_is_told_with_its_numbers(tmp_path: Path) -> None:
     assert "train.job.scratch" in ended.stderr
 
 
-@pytest.mark.parametrize(
-    ("folder", "gib", "words"),
-    [("gone", "0", "no such folder on this machine"), (".", str(2**30), "this node's ranks need 1073741824.0")],
-    ids=["missing", "too_small"],
-)
-def test_nvme_without_a_folder_or_room_is_the_users_to_put_right(
-    folder: str, gib: str, words: str, tmp_path: Path
-) -> None:
-    ended = run(tmp_path / "ws", 1, tmp_path / "scratch", str(tmp_path / folder), gib)
-    assert ended.returncode == 2, ended.stderr
-    assert "train.zero.nvme_path" in ended.stderr
-    assert words in ended.stderr
-
-
 def test_a_workspace_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "ws").write_text("a file")
     ended = run(tmp_path / "ws", 1, tmp_path / "scratch")
@@ -56,10 +42,10 @@ def test_a_workspace_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_a_bucket_can_be_used(prefix: str) -> None:
-    probe(prefix, 1)
+    check_storage(prefix, 1)
 
 
 def test_a_bucket_that_is_not_there_is_told(bucket: str, scratch: Path) -> None:
     with pytest.raises(Exception, match="no such bucket") as caught:
-        probe(f"{bucket}-none/ws", 1)
+        check_storage(f"{bucket}-none/ws", 1)
     assert not isinstance(caught.value, StorageError)

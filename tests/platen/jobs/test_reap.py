@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from platen.components.train.kubernetes.pods import moment, timestamp
-from platen.components.train.kubernetes.reap import is_left
+from platen.jobs.pods import parse_timestamp, timestamp
+from platen.jobs.reap import is_left
 
 
 def job(followed: float | None = None, created: float = 1000, ended: str = "", deleted: bool = False) -> Any:
@@ -36,5 +36,5 @@ def test_what_nobody_follows(found: dict[str, Any], left: bool) -> None:
 
 
 def test_times_are_read_as_they_are_written() -> None:
-    assert moment(timestamp(1_800_000_000)) == 1_800_000_000
+    assert parse_timestamp(timestamp(1_800_000_000)) == 1_800_000_000
     assert timestamp(1_800_000_000).endswith("Z")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from platen.components.train.kubernetes.pytorchjob import training
+from platen.components.train.cluster.workload import training_task
 
-TASK = training("gs://bucket/ws/train/.abc", "gs://bucket/ws/train/.abc/job.json")
+TASK = training_task("gs://bucket/ws/train/.abc", "gs://bucket/ws/train/.abc/job.json")
 EVERYTHING: dict[str, Any] = {
     "nodes": 3,
     "processes_per_node": 8,

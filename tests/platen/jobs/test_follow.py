@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platen.components.train.kubernetes.follow import LINES_PER_SECOND, Limit, Lines, entry, role_of, tell
 from platen.core.telemetry import log
+from platen.jobs.follow import LINES_PER_SECOND, Limit, Lines, entry, role_of, tell
 
 START = datetime(2026, 1, 1, 23, 59, 50, tzinfo=UTC)
 TEXTS = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=12)

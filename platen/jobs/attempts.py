@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ValidationError
 
-from platen.components.train.job import RESULT, STOPPED, committed_steps
 from platen.core.storage import join, store_for
+from platen.jobs.exit_codes import STOPPED
 
 
 class Restart(BaseModel):
@@ -23,7 +23,7 @@ class Restart(BaseModel):
 
 
 class Attempts(BaseModel):
-    """`attempts.json`: the number of the newest attempt, and the restarts since somebody asked for the training."""
+    """`attempts.json`: the number of the newest attempt, and the restarts since the work was last requested."""
 
     attempt: int = 0
     restarts: tuple[Restart, ...] = ()
@@ -52,16 +52,6 @@ def load(shared: str) -> Attempts:
         return Attempts.model_validate_json(store_for(shared).read(_where(shared)) or b"{}")
     except ValidationError:
         return Attempts()
-
-
-def newest_step(shared: str) -> int:
-    """The step of the newest checkpoint; 0 where there is none."""
-    return next(committed_steps(shared), 0)
-
-
-def is_finished(shared: str) -> bool:
-    """Whether a training is done: its result is the last thing that it writes."""
-    return store_for(shared).read(join(shared, RESULT)) is not None
 
 
 def _where(shared: str) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from platen.components.train.kubernetes.pods import has_started, is_suspended
 from platen.jobs.cluster import Cluster, Object
+from platen.jobs.pods import has_started, is_suspended
 
 WAITING = {"ContainerCreating", "PodInitializing"}  # says nothing: the events tell why
 
 
-def why_waiting(cluster: Cluster, job: Object, pods: Sequence[Object], nodes: int) -> str:
-    """What keeps the pods from running, one sentence a cause."""
+def pending_reason(cluster: Cluster, job: Object, pods: Sequence[Object], nodes: int) -> str:
+    """Say what keeps the pods from running, one sentence per cause."""
     if is_suspended(job):
         return not_admitted(cluster, job)
-    causes = [cause for pod in pods if not has_started(pod) for cause in why_pod_waits(cluster, pod)]
+    causes = [cause for pod in pods if not has_started(pod) for cause in pod_pending_reasons(cluster, pod)]
     if len(pods) < nodes:
         causes += warnings_of(cluster, job) or [
             f"{nodes - len(pods)} of {nodes} pods were never made; is the training operator running?"
@@ -22,8 +22,8 @@ def why_waiting(cluster: Cluster, job: Object, pods: Sequence[Object], nodes: in
     return "; ".join(dict.fromkeys(causes)) or "the cluster gives no reason"
 
 
-def why_pod_waits(cluster: Cluster, pod: Object) -> list[str]:
-    """The causes that a pod has for not running."""
+def pod_pending_reasons(cluster: Cluster, pod: Object) -> list[str]:
+    """List what keeps a pod from running."""
     name, status = pod["metadata"]["name"], pod["status"]
     for entry in status.get("conditions", []):
         if entry["type"] == "PodScheduled" and entry["status"] != "True":

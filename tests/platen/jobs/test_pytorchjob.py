@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
-from platen.components.train.kubernetes.preflight import probe_body
-from platen.components.train.kubernetes.pytorchjob import ATTEMPT, job_body, training, write_spec
-from platen.components.train.kubernetes.settings import JobSettings
 from platen.core.images import image
-from platen.core.manifest import Manifest
-from platen.core.settings import Settings
-from platen.core.stage import Outcome, Stage, run_stage
-from tests.components.train.every_setting import EVERYTHING, TASK
+from platen.jobs.preflight import probe_body
+from platen.jobs.pytorchjob import ATTEMPT, job_body
+from platen.jobs.settings import JobSettings
+from tests.platen.jobs.every_setting import EVERYTHING, TASK
 
 
 def body(settings: Mapping[str, Any] = {}, owners: list[dict[str, Any]] = []) -> dict[str, Any]:  # noqa: B006
@@ -63,7 +59,7 @@ def test_no_pod_is_more_than_it_must_be() -> None:
 @pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["defaults", "everything"])
 def test_no_pod_gets_a_sidecar_whatever_is_set(settings: dict[str, Any]) -> None:
     """In a namespace that Istio injects one would outlive the job. No setting names labels of the pods."""
-    probe = probe_body(JobSettings.model_validate(settings), ["gs://b/ws", "1"])
+    probe = probe_body(JobSettings.model_validate(settings), ["probe"])
     for job in (body(settings), probe):
         for replica in job["spec"]["pytorchReplicaSpecs"].values():
             assert replica["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
@@ -105,8 +101,7 @@ def test_the_environment_tells_the_attempt_and_what_was_set_wins() -> None:
 
 def test_a_pod_says_where_it_serves_metrics_and_on_which_node_it_is() -> None:
     chosen = JobSettings()
-    task = training("gs://b/ws/train/.a", "gs://b/ws/train/.a/job.json", 9464)
-    served = job_body(chosen, task, seconds=1, annotations={ATTEMPT: "1"})
+    served = job_body(chosen, replace(TASK, port=9464), seconds=1, annotations={ATTEMPT: "1"})
     assert container_of(served)["ports"] == [{"name": "metrics", "containerPort": 9464}]
     assert "ports" not in container_of(body())
     assert env_of(body())["PLATEN_NODE"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
@@ -151,28 +146,7 @@ def test_the_emulator_of_the_launcher_is_the_pods_too(monkeypatch: pytest.Monkey
     assert "STORAGE_EMULATOR_HOST" not in env_of(body())
 
 
-def test_one_place_one_name() -> None:
-    first, again, other = (
-        training(f"gs://b/ws/train/.{name}", uri) for name, uri in (("a", "x"), ("a", "y"), ("b", "x"))
-    )
-    assert first.name == again.name != other.name
-    assert len(first.name) <= 63 - len("-master-0")
-
-
 def test_owners_are_passed_on_and_none_is_invented() -> None:
     owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": "a-run", "uid": "1"}
     assert body(owners=[owner])["metadata"]["ownerReferences"] == [owner]
     assert "ownerReferences" not in body()["metadata"]
-
-
-@pytest.mark.parametrize("spec", [body(), None], ids=["job", "no_job"])
-def test_the_spec_is_left_as_kubectl_takes_it(tmp_path: Path, spec: dict[str, Any] | None) -> None:
-    def work(settings: Settings, inputs: object, place: Any) -> Outcome:
-        if spec is not None:
-            place.observe(job=spec)
-        return Outcome()
-
-    folder = run_stage(Stage("train", 1, "model", Settings, (), work), Settings(), {}, str(tmp_path)).folder
-    assert isinstance(folder.manifest, Manifest)
-    write_spec(folder, str(tmp_path / "outputs" / "job"))
-    assert json.loads((tmp_path / "outputs" / "job").read_bytes()) == (spec or {})

@@ -8,20 +8,14 @@ with v1.9.3; cleanPodPolicy is not asked there).
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from platen.components.train.job import run_id
-from platen.components.train.kubernetes.settings import JobSettings
 from platen.core.images import image
-from platen.core.manifest import RUN as RUN_RECORD
-from platen.core.manifest import canonical
-from platen.core.stage import Folder
 from platen.jobs.cluster import LABELS, Cluster, Object
+from platen.jobs.settings import JobSettings
+from platen.jobs.workload import Task
 
 API = "/apis/kubeflow.org/v1"
 METRICS = "metrics"  # the port that the PodMonitor and the network policy of the manifests name
@@ -30,36 +24,8 @@ USER = 10001  # as in the images
 SCRATCH = "/scratch"
 RUN, TASK = "platen.dev/run", "platen.dev/task"  # labels
 ATTEMPT, SHARED = "platen.dev/attempt", "platen.dev/shared"  # annotations
-FOLLOWED, STARTED, TOLD = "platen.dev/followed-at", "platen.dev/started-at", "platen.dev/told-at"
+FOLLOWED, STARTED, REPORTED = "platen.dev/followed-at", "platen.dev/started-at", "platen.dev/told-at"
 MARGIN = 60  # seconds by which the job's own deadline lies behind the launcher's
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a job is made for.
-
-    Attributes:
-        name: The job's name.
-        run: What its pods work on together; a label.
-        task: `train` or `probe`; a label.
-        command: What each pod runs.
-        port: Where the first pod serves its metrics; None: nowhere.
-    """
-
-    name: str
-    run: str
-    task: str
-    command: Sequence[str]
-    port: int | None = None
-
-
-def training(shared: str, job_uri: str, port: int | None = None) -> Task:
-    """The training that works at `shared`: one URI, one name, so that two launchers never make two jobs.
-
-    The URI holds the workspace and the fingerprint, so that it stands for run and task alike.
-    """
-    run = run_id(shared)
-    return Task(f"train-{run}", run, "train", ["python", "-m", "platen.components.train.node.worker", job_uri], port)
 
 
 def jobs_path(cluster: Cluster) -> str:
@@ -247,10 +213,3 @@ def placement(settings: JobSettings) -> Object:
         "schedulerName": settings.scheduler_name,
     }
     return {name: value for name, value in given.items() if value}
-
-
-def write_spec(folder: Folder, path: str) -> None:
-    """Leave the job that a model was trained by, as JSON that kubectl takes; `{}` where it was trained without one."""
-    spec = json.loads(folder.read(RUN_RECORD) or b"{}").get("job", {})
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_bytes(canonical(spec, indent=1))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from platen.components.train.kubernetes.pods import condition, moment
-from platen.components.train.kubernetes.pytorchjob import FOLLOWED, jobs_path
 from platen.core.telemetry import log
 from platen.jobs.cluster import LABELS, Cluster, Object, RefusedError
+from platen.jobs.pods import condition, parse_timestamp
+from platen.jobs.pytorchjob import FOLLOWED, jobs_path
 
 SETTLE = 40.0  # seconds in which a follower that there is leaves a sign, also when the API server is just back
 
@@ -33,7 +33,7 @@ def is_left(job: Object, older_than: float) -> bool:
     if "deletionTimestamp" in metadata or condition(job, "Succeeded") or condition(job, "Failed"):
         return False
     seen = metadata.get("annotations", {}).get(FOLLOWED) or metadata["creationTimestamp"]
-    return time.time() - moment(seen) > older_than
+    return time.time() - parse_timestamp(seen) > older_than
 
 
 def delete_unchanged(cluster: Cluster, job: Object) -> bool:

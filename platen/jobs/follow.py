@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from platen.components.train.kubernetes.pods import has_ended, has_started
-from platen.components.train.kubernetes.pytorchjob import CONTAINER, pods_path
 from platen.core.errors import ClusterError
 from platen.core.telemetry import log
 from platen.jobs.cluster import Cluster, Object, RefusedError
+from platen.jobs.pods import has_ended, has_started
+from platen.jobs.pytorchjob import CONTAINER, pods_path
 
 LINES_PER_SECOND = 50  # of one pod; more are counted and left out
 KEEP = 40  # last lines of a pod that are kept for the error's text
@@ -122,10 +122,10 @@ class Lines:
             chunks: The log from the second of `stamp` on, or from the start.
             whole: The log has ended, so that a last line without a line feed is one.
         """
-        seen, skip = moment_of(self.stamp), self.same
+        seen, skip = parse_log_timestamp(self.stamp), self.same
         for line in split(chunks, whole=whole):
             stamp, _, text = line.partition(" ")
-            at = moment_of(stamp)
+            at = parse_log_timestamp(stamp)
             if at is None:
                 continue  # words of the kubelet, not of the container
             if seen is not None:
@@ -150,7 +150,7 @@ def split(chunks: Iterator[bytes], *, whole: bool) -> Iterator[str]:
         yield rest.decode(errors="replace")
 
 
-def moment_of(stamp: str) -> tuple[datetime, str] | None:
+def parse_log_timestamp(stamp: str) -> tuple[datetime, str] | None:
     """A timestamp to compare with others: Python's own has no nanoseconds. None for what is none."""
     try:
         return datetime.fromisoformat(stamp), stamp

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from platen.components.train.job import LOST_PEER, OUT_OF_TIME, STOPPED
-from platen.components.train.kubernetes.pytorchjob import CONTAINER, pods_path
 from platen.jobs.cluster import Cluster, Object
+from platen.jobs.exit_codes import LOST_PEER, OUT_OF_TIME, STOPPED
+from platen.jobs.pytorchjob import CONTAINER, pods_path
 
 OVERDUE = 15.0  # seconds after its grace for which a pod that was deleted may still seem to run
 MEANING = {
@@ -98,7 +98,7 @@ def overdue_pod(pods: Sequence[Object]) -> Object | None:
     """A pod that should have ended by now: the node that would say so does not answer."""
     for pod in pods:
         due = pod["metadata"].get("deletionTimestamp")  # the time of the request and the grace
-        if due and time.time() > moment(due) + OVERDUE and not has_ended(pod):
+        if due and time.time() > parse_timestamp(due) + OVERDUE and not has_ended(pod):
             return pod
     return None
 
@@ -114,8 +114,8 @@ def is_suspended(job: Object) -> bool:
     return bool(job["spec"].get("runPolicy", {}).get("suspend"))
 
 
-def moment(text: str) -> float:
-    """A timestamp of the API server in seconds since 1970."""
+def parse_timestamp(text: str) -> float:
+    """Return a timestamp of the API server in seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
 
 

@@ -1,37 +1,38 @@
 """Run in a pod before the real ones: the image starts, the storage can be written, the disk has room.
 
-python -m platen.components.train.kubernetes.probe WORKSPACE GIB_OF_SCRATCH [NVME_PATH GIB_OF_NVME]
+python -m platen.jobs.probe WORKSPACE GIB_OF_SCRATCH
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
-from platen.components.train.node.nvme import GIB, check_nvme
 from platen.core.errors import PlatenError, StorageError
 from platen.core.storage import scratch, try_writing
 from platen.core.telemetry import log, set_up_logging
 
+GIB = 2**30
 
-def main(workspace: str, needed: str, nvme: str | None = None, needed_there: str = "0") -> None:
-    """Probe; ends with the exit code of what is wrong."""
+
+def run_checks(*checks: Callable[[], None]) -> None:
+    """Run checks one after the other; a failure ends the process with the exit code of what is wrong."""
     set_up_logging()
     try:
-        probe(workspace, int(needed) * GIB)
-        if nvme is not None:
-            check_nvme(Path(nvme), int(needed_there) * GIB)
+        for check in checks:
+            check()
     except (PlatenError, OSError) as error:
         log.error("%s", error)
         sys.exit(error.exit_code if isinstance(error, PlatenError) else 1)
 
 
-def probe(workspace: str, needed: int) -> None:
+def check_storage(workspace: str, needed: int) -> None:
     """Write, read and delete an object in the workspace, and look at the space of PLATEN_SCRATCH.
 
     Args:
-        workspace: URI that the training will write below.
+        workspace: URI that the job will write below.
         needed: Bytes that must be free for inputs and checkpoints.
 
     Raises:
@@ -50,9 +51,14 @@ def probe(workspace: str, needed: int) -> None:
 
 
 def gibibytes(count: int) -> str:
-    """A size for people."""
+    """Format a number of bytes for people."""
     return f"{count / GIB:.1f} GiB"
 
 
+def command(workspace: str) -> list[str]:
+    """Return what a pod runs to try a workspace, whatever the job needs of its disks."""
+    return ["python", "-m", "platen.jobs.probe", workspace, "0"]
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run_checks(partial(check_storage, sys.argv[1], int(sys.argv[2]) * GIB))

@@ -9,28 +9,26 @@ from typing import Any
 
 import pytest
 
-from platen.components.train.kubernetes import preflight
-from platen.components.train.kubernetes.pods import timestamp
-from platen.components.train.kubernetes.preflight import (
+from platen.core.errors import ClusterError, SettingsError
+from platen.jobs import preflight
+from platen.jobs.cluster import Object
+from platen.jobs.pods import timestamp
+from platen.jobs.preflight import (
     NotPulledError,
     check_volumes,
     check_workspace,
     could_hold,
-    disk_use,
     probe,
     probe_body,
     quantity,
     quota_use,
     shortage,
 )
-from platen.components.train.kubernetes.settings import JobSettings
-from platen.components.train.node.nvme import GIB
-from platen.components.train.settings import TrainSettings
-from platen.core.errors import ClusterError, SettingsError
-from platen.core.manifest import File
-from platen.jobs.cluster import Object
+from platen.jobs.probe import command
+from platen.jobs.settings import JobSettings
 from tests.fake_cluster import FakeCluster
 
+PROBE = command("gs://b/ws")
 GPUS = JobSettings(nodes=2, processes_per_node=4, gpu="nvidia.com/gpu", cpu="8", memory="64Gi", devices={"rdma/hca": 1})
 
 
@@ -115,7 +113,7 @@ def test_a_volume_of_another_namespace_is_another_volume() -> None:
 
 
 def test_the_probe_takes_no_gpu_yet_may_go_where_they_are() -> None:
-    spec = probe_body(GPUS, ["gs://b/ws", "10"])["spec"]["pytorchReplicaSpecs"]
+    spec = probe_body(GPUS, PROBE)["spec"]["pytorchReplicaSpecs"]
     (container,) = spec["Master"]["template"]["spec"]["containers"]
     assert set(spec) == {"Master"}
     assert set(container["resources"]["limits"]) == {"memory"}
@@ -124,28 +122,12 @@ def test_the_probe_takes_no_gpu_yet_may_go_where_they_are() -> None:
 
 def test_what_a_probe_found_holds_for_the_same_pods_and_disks() -> None:
     def name(settings: JobSettings = GPUS, needed: int = 1) -> str:
-        return str(probe_body(settings, ["gs://b/ws", str(needed)])["metadata"]["name"])
+        return str(probe_body(settings, ["probe", str(needed)])["metadata"]["name"])
 
     assert name() == name(GPUS.model_copy(update={"restarts": 7, "nodes": 8}))
     assert name() != name(needed=2)
     assert name() != name(GPUS.model_copy(update={"service_account": "other"}))
     assert name() != name(GPUS.model_copy(update={"image": "other:1"}))
-
-
-@pytest.mark.parametrize(
-    ("zero", "nvme"),
-    [({}, []), ({"offload_optimizer": "nvme", "nvme_path": "/nvme"}, ["/nvme", 6 * 16 * 2 // 8])],
-    ids=["memory", "nvme"],
-)
-def test_disks_must_hold_the_inputs_nine_models_and_what_is_offloaded(
-    zero: dict[str, Any], nvme: list[str | int]
-) -> None:
-    settings = TrainSettings.model_validate({"ranks": 8, "zero": zero})
-    name = "unet/diffusion_pytorch_model"
-    unet = [File(path=f"{name}-0000{n}-of-00002.safetensors", size=3 * 4 * GIB, sha256="0" * 64) for n in (1, 2)]
-    half = File(path=f"{name}.fp16.safetensors", size=0, sha256="0" * 64)  # is not loaded
-    latents = File(path="latents/0.npy", size=GIB - 5, sha256="0" * 64)
-    assert disk_use(settings, [latents], [*unet, half], ["unet"], ranks=2) == [1 + 9 * 24, *nvme]
 
 
 class Probes:
@@ -159,7 +141,7 @@ class Probes:
         self.cluster = FakeCluster(answer=self.answer)
 
     def new(self, age: float = 0.0) -> Object:
-        name = probe_body(GPUS, ["gs://b/ws"])["metadata"]["name"]
+        name = probe_body(GPUS, PROBE)["metadata"]["name"]
         created = timestamp(time.time() - age)
         return {"metadata": {"name": name, "uid": str(next(self.uids)), "creationTimestamp": created}, "spec": {}}
 
@@ -199,13 +181,13 @@ class Probes:
 
 def test_a_probe_that_another_run_has_just_made_is_waited_for_and_left_alone() -> None:
     there = Probes(age=5)
-    assert probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert probe(there.cluster, GPUS, PROBE)
     assert (there.made, there.deleted) == (0, [])
 
 
 def test_one_that_nobody_can_wait_for_any_more_is_replaced() -> None:
     there = Probes(age=2 * preflight.PROBE_SECONDS)
-    assert probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert probe(there.cluster, GPUS, PROBE)
     assert (there.made, there.deleted) == (1, ["0"])
 
 
@@ -213,7 +195,7 @@ def test_one_that_failed_is_replaced() -> None:
     there = Probes(age=5, after=4)
     assert there.job is not None
     there.job["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
-    assert probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert probe(there.cluster, GPUS, PROBE)
     assert (there.made, there.deleted) == (1, ["0"])
 
 
@@ -221,7 +203,7 @@ def test_how_the_pod_of_a_probe_ends_that_was_taken_away_is_no_fault() -> None:
     there = Probes(age=5, then="gone")
     ended = {"terminated": {"exitCode": 143}}
     there.pod("0", ended, deletionTimestamp=timestamp(time.time()))
-    assert probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert probe(there.cluster, GPUS, PROBE)
     assert (there.made, there.deleted) == (1, [])
 
 
@@ -229,14 +211,14 @@ def test_a_probe_that_cannot_be_deleted_is_not_waited_for_without_end(monkeypatc
     there = Probes(age=2 * preflight.PROBE_SECONDS, after=10**6)
     there.stuck = True
     monkeypatch.setattr(preflight, "PROBE_SECONDS", 0.5)
-    assert not probe(there.cluster, GPUS, ["gs://b/ws"])
+    assert not probe(there.cluster, GPUS, PROBE)
     assert there.made == 0
 
 
 def test_a_probe_s_failure_is_told_and_it_is_taken_away() -> None:
     there = Probes(then="Failed")
     with pytest.raises(ClusterError, match="failed: its pod is gone"):
-        probe(there.cluster, GPUS, ["gs://b/ws"])
+        probe(there.cluster, GPUS, PROBE)
     assert there.deleted == ["0"]
 
 
@@ -254,6 +236,6 @@ def test_an_image_that_is_not_pulled_is_told_with_what_the_registry_said() -> No
         return there.answer(method, path, body)
 
     with pytest.raises(NotPulledError) as caught:
-        probe(FakeCluster(answer=answer), GPUS, ["gs://b/ws"])
+        probe(FakeCluster(answer=answer), GPUS, PROBE)
     assert "ImagePullBackOff" in caught.value.words
     assert "manifest unknown" in caught.value.words

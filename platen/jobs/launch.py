@@ -1,10 +1,10 @@
-"""Training as a PyTorchJob: made once, followed to its end, all of its pods started again where one was lost.
+"""Work as a PyTorchJob: made once, followed to its end, all of its pods started again where one was lost.
 
-1. A job of this training's name that runs or has ended is followed; there are never two.
+1. A job of this work's name that runs or has ended is followed; there are never two.
 2. Otherwise preflight, then the job.
 3. Followed: logs, heartbeat, time limits.
 4. Succeeded: done. A pod lost: the job is deleted and made again under the same name, from the newest checkpoint. A
-   failure that would come again: told as this step's own. It is told once; whoever asks after that starts anew.
+   permanent failure is raised as this step's own error. It is reported once; a later run starts a fresh job.
 5. SIGTERM or SIGINT at any point: the job is deleted, and its pods with it; but not where Kubernetes takes away the pod
    of this step: its next one follows the job.
 """
@@ -21,47 +21,45 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from platen.components.train.job import OUT_OF_TIME, STOPPED, absolute, clear_error, read_error
-from platen.components.train.kubernetes.attempts import Attempts, Restart, is_finished, load, newest_step
-from platen.components.train.kubernetes.follow import Logs
-from platen.components.train.kubernetes.pods import (
+from platen.core.errors import ClusterError, PlatenError, ProcessError, SettingsError, UserError
+from platen.core.telemetry import log
+from platen.jobs.attempts import Attempts, Restart, load
+from platen.jobs.cluster import AwayError, Cluster, Object, RefusedError, connect
+from platen.jobs.exit_codes import OUT_OF_TIME, STOPPED
+from platen.jobs.follow import Logs
+from platen.jobs.own_pod import is_evicted, own_workflow
+from platen.jobs.pods import (
     condition,
     end_of,
     has_ended,
     has_started,
     is_suspended,
     lost_pod,
-    moment,
     overdue_pod,
+    parse_timestamp,
     pods_of,
     timestamp,
 )
-from platen.components.train.kubernetes.preflight import check_access, preflight
-from platen.components.train.kubernetes.pytorchjob import (
+from platen.jobs.preflight import check_access, preflight
+from platen.jobs.pytorchjob import (
     ATTEMPT,
     FOLLOWED,
+    REPORTED,
     SHARED,
     STARTED,
-    TOLD,
     job_body,
     jobs_path,
     node_count,
     pods_path,
-    training,
 )
-from platen.components.train.kubernetes.settings import JobSettings
-from platen.components.train.kubernetes.verdict import Failure, judge
-from platen.components.train.kubernetes.waiting import why_waiting
-from platen.components.train.settings import TrainSettings
-from platen.core.errors import ClusterError, PlatenError, ProcessError, SettingsError, UserError
-from platen.core.stage import Place
-from platen.core.telemetry import log
-from platen.jobs.cluster import AwayError, Cluster, Object, RefusedError, connect
-from platen.jobs.own_pod import is_taken_away, own_workflow
+from platen.jobs.settings import JobSettings
+from platen.jobs.verdict import Failure, judge
+from platen.jobs.waiting import pending_reason
+from platen.jobs.workload import Workload
 
 POLL = 1.0  # seconds between two looks at the job
 OUTAGE = 3600.0  # seconds for which the API server may be away while a job is followed: training goes on meanwhile
-BEAT = 15.0  # seconds between two notes that somebody follows it
+HEARTBEAT = 15.0  # seconds between two notes that somebody follows it
 CANCEL = 50.0  # seconds that pods have to be gone after a cancel, then they are killed
 KILLED = 10.0  # seconds that killed pods have
 SETTLE = 15.0  # seconds that the other pods of a failed job have to tell what they ended with
@@ -76,36 +74,35 @@ class Cancelled(BaseException):
         self.number = number
 
 
-def launch(job_uri: str, settings: TrainSettings, place: Place) -> None:
-    """Have a job train, and wait for its end.
+def launch(workload: Workload, settings: JobSettings, workspace: str) -> dict[str, Any]:
+    """Have a job do some work, and wait for its end.
 
     Args:
-        job_uri: What the pods are to do (job.write_job).
-        settings: With `job` set.
-        place: Its shared place names the job.
+        workload: What the pods are to do.
+        settings: What they are, and how long they may take.
+        workspace: Where they write, the same from any working directory.
+
+    Returns:
+        The job as it was applied, and how often it was started: `job`, `attempts`, `restarts`.
 
     Raises:
-        PlatenError: What a rank raised, as it raised it.
+        PlatenError: What a process of the work raised, as it raised it.
         ProcessError: A pod failed without saying why, or more often than the restart budget allows.
         ClusterError: Preflight failed, or the pods never ran; with the reason.
         SettingsError: The time limit was reached.
         SystemExit: A signal came; the job is gone.
     """
-    if settings.job is None:
-        raise ProcessError("launch: train.job is not set")
-    launcher = Launcher(
-        connect(), settings.job, absolute(place.workspace), absolute(place.shared), job_uri, settings.metrics_port
-    )
+    launcher = Launcher(connect(), settings, workspace, workload)
     with raised_signals():
         try:
             launcher.run()
         except Cancelled as cancelled:
-            if is_taken_away(launcher.cluster):
+            if is_evicted(launcher.cluster):
                 launcher.leave()
             else:
                 launcher.cancel()
             sys.exit(128 + cancelled.number)
-    place.observe(**launcher.told())
+    return launcher.record()
 
 
 @contextmanager
@@ -130,34 +127,32 @@ def raised_signals() -> Iterator[None]:
 
 @dataclass
 class Launcher:
-    """One training's job, from the side of the step that waits for it."""
+    """The job of some work, from the side of the step that waits for it."""
 
     cluster: Cluster
     settings: JobSettings
     workspace: str
-    shared: str
-    job_uri: str
-    port: int | None = None
+    workload: Workload
     spec: Object = field(default_factory=dict)  # the job as it was applied
     attempts: Attempts = field(default_factory=Attempts)
     started: float | None = None  # when its pods ran first, in seconds since 1970
-    beaten: float = 0.0
+    last_heartbeat: float = 0.0
     waiting: float | None = None  # since when pods do not run, of the monotonic clock
 
     def __post_init__(self) -> None:
-        self.task = training(self.shared, self.job_uri, self.port)
+        self.task, self.shared = self.workload.task, self.workload.shared
         self.path = f"{jobs_path(self.cluster)}/{self.task.name}"
         self.logs = Logs(self.cluster)
         self.owners: list[Object] = []
 
     def run(self) -> None:
-        """Follow the job that there is, or make one; until the training is finished."""
-        if is_finished(self.shared):
+        """Follow the job that there is, or make one; until the work is finished."""
+        if self.workload.is_finished():
             return
         check_access(self.cluster)
         self.owners = own_workflow(self.cluster)
         job = self.find() or self.start_anew()
-        while (failure := self.follow(job)) is not None and not is_finished(self.shared):
+        while (failure := self.follow(job)) is not None and not self.workload.is_finished():
             job = self.start_again(job, failure)
 
     def find(self) -> Object | None:
@@ -166,13 +161,13 @@ class Launcher:
         if job is None:
             return None
         metadata, notes = job["metadata"], job["metadata"].get("annotations", {})
-        over = condition(job, "Succeeded") and not is_finished(self.shared)  # its result was deleted since
-        if "deletionTimestamp" in metadata or TOLD in notes or over or self.is_of_another_shape(job):
+        over = condition(job, "Succeeded") and not self.workload.is_finished()  # its result was deleted since
+        if "deletionTimestamp" in metadata or REPORTED in notes or over or self.is_of_another_shape(job):
             self.remove(metadata["uid"])
             return None
         self.attempts, self.spec = load(self.shared), applied(job)
-        self.started = moment(notes[STARTED]) if STARTED in notes else None
-        log.info("train: following the job %s, attempt %s", self.task.name, notes.get(ATTEMPT, "?"))
+        self.started = parse_timestamp(notes[STARTED]) if STARTED in notes else None
+        log.info("%s: following the job %s, attempt %s", self.task.task, self.task.name, notes.get(ATTEMPT, "?"))
         return job
 
     def is_of_another_shape(self, job: Object) -> bool:
@@ -181,13 +176,13 @@ class Launcher:
         wanted = self.settings.nodes, str(self.settings.processes_per_node)
         if found == wanted:
             return False
-        told = (self.task.name, *found, *wanted)
-        log.info("train: the job %s has %d pods of %s processes, wanted are %d of %s; it is stopped", *told)
+        told = (self.task.task, self.task.name, *found, *wanted)
+        log.info("%s: the job %s has %d pods of %s processes, wanted are %d of %s; it is stopped", *told)
         return True
 
     def start_anew(self) -> Object:
         """Preflight, then the first start; the number of the attempt goes on from those of earlier runs."""
-        preflight(self.cluster, self.settings, self.workspace, self.job_uri)
+        preflight(self.cluster, self.settings, self.workspace, self.workload)
         self.attempts = Attempts(attempt=load(self.shared).attempt + 1)
         self.started = None
         return self.start()
@@ -195,11 +190,17 @@ class Launcher:
     def start(self) -> Object:
         """Make the job, and its pods with it."""
         self.attempts.save(self.shared)
-        clear_error(self.shared)
+        self.workload.clear_error()
         self.spec, self.waiting = self.body(), None
         job = self.cluster.apply(self.path, self.spec)
         data = {"job": self.task.name, "attempt": self.attempts.attempt, "nodes": self.settings.nodes}
-        log.info("train: started the job %s, attempt %d", self.task.name, self.attempts.attempt, extra={"data": data})
+        log.info(
+            "%s: started the job %s, attempt %d",
+            self.task.task,
+            self.task.name,
+            self.attempts.attempt,
+            extra={"data": data},
+        )
         return job
 
     def body(self) -> Object:
@@ -251,7 +252,7 @@ class Launcher:
         until = time.monotonic() + OUTAGE
         while True:
             try:
-                self.beat()
+                self.heartbeat()
                 found = self.cluster.get(self.path)
                 if found is None or "deletionTimestamp" in found["metadata"]:
                     raise ClusterError(f"the job {self.task.name} was deleted by somebody else while it was followed")
@@ -259,13 +260,13 @@ class Launcher:
             except AwayError as error:
                 if time.monotonic() > until:
                     raise
-                log.warning("train: %s; training goes on, and is looked at again", error)
+                log.warning("%s: %s; the job goes on, and is looked at again", self.task.task, error)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Note that somebody follows the job, for `platen reap`."""
-        if time.monotonic() - self.beaten < BEAT:
+        if time.monotonic() - self.last_heartbeat < HEARTBEAT:
             return
-        self.beaten = time.monotonic()
+        self.last_heartbeat = time.monotonic()
         self.annotate(FOLLOWED, time.time())
 
     def annotate(self, name: str, seconds: float) -> None:
@@ -293,7 +294,7 @@ class Launcher:
 
     def give_up_waiting(self, job: Object, pods: Sequence[Object]) -> None:
         """Delete a job whose pods did not run in time. Raises ClusterError with the reason."""
-        why = why_waiting(self.cluster, job, pods, self.settings.nodes)
+        why = pending_reason(self.cluster, job, pods, self.settings.nodes)
         self.remove(job["metadata"]["uid"])
         raise ClusterError(
             f"training did not start: after {self.settings.schedule_seconds} s (train.job.schedule_seconds) "
@@ -303,11 +304,11 @@ class Launcher:
     def stop_in_time(self, uid: str) -> None:
         """Have all ranks save a checkpoint and end. Raises SettingsError."""
         limit = self.settings.max_seconds
-        log.info("train: the time limit of %d s is reached; stopping at a checkpoint", limit)
+        log.info("%s: the time limit of %d s is reached; stopping at a checkpoint", self.task.task, limit)
         self.remove(uid)
         raise SettingsError(
             "train.job.max_seconds",
-            f"training was stopped after {limit} s, with a checkpoint of step {newest_step(self.shared)}",
+            f"training was stopped after {limit} s, with a checkpoint of step {self.workload.newest_step()}",
             "more seconds; training then goes on from that step",
         )
 
@@ -318,7 +319,7 @@ class Launcher:
         while True:
             self.logs.watch(pods)
             last |= {pod["metadata"]["name"]: pod for pod in pods}
-            failure = judge([end for pod in last.values() if (end := end_of(pod))], read_error(self.shared))
+            failure = judge([end for pod in last.values() if (end := end_of(pod))], self.workload.read_error())
             open_ends = any(has_started(pod) and not has_ended(pod) for pod in pods)
             if not open_ends or isinstance(failure.error, UserError) or time.monotonic() > until:
                 self.logs.close(5)
@@ -336,7 +337,7 @@ class Launcher:
         """
         if self.seconds_left() < 0:  # nobody followed it, and its own deadline ended it
             self.stop_in_time(job["metadata"]["uid"])
-        step, budget = newest_step(self.shared), self.settings.restarts
+        step, budget = self.workload.newest_step(), self.settings.restarts
         free = self.attempts.is_free(failure.code, step)
         if failure.final or (self.attempts.used >= budget and not free):
             self.leave_no_pods(job["metadata"]["uid"], failure)
@@ -352,7 +353,7 @@ class Launcher:
         restarts = (*self.attempts.restarts, told)
         self.attempts = Attempts(attempt=self.attempts.attempt + 1, restarts=restarts)
         counted = "costs no restart" if free else f"restart {self.attempts.used} of {budget}"
-        log.warning("train: %s; starting all pods again from step %d (%s)", failure.reason, step, counted)
+        log.warning("%s: %s; starting all pods again from step %d (%s)", self.task.task, failure.reason, step, counted)
         self.remove(job["metadata"]["uid"], patience=self.settings.schedule_seconds)
         return self.cluster.get(self.path) or self.start()  # another launcher may have been first
 
@@ -360,14 +361,14 @@ class Launcher:
         """Note at a job that fails by itself that its end was told; delete one that lost a pod: it would go on."""
         found = self.cluster.get(self.path)
         if failure.final or (found is not None and condition(found, "Failed")):
-            self.annotate(TOLD, time.time())
+            self.annotate(REPORTED, time.time())
         else:
             self.remove(uid)
 
     def ending(self, failure: Failure, step: int) -> BaseException:
         """What a failure after which nothing is started again is told as."""
         if failure.code == OUT_OF_TIME:
-            log.info("train: %s; asked for again, training goes on from step %d", failure.reason, step)
+            log.info("%s: %s; asked for again, training goes on from step %d", self.task.task, failure.reason, step)
             return SystemExit(OUT_OF_TIME)
         return failure.error or self.as_error(failure)
 
@@ -414,7 +415,7 @@ class Launcher:
     def kill(self, names: Sequence[str]) -> None:
         """Delete pods without waiting for them, where the rights allow it."""
         for name in names:
-            log.warning("train: the pod %s does not end; it is deleted by force", name)
+            log.warning("%s: the pod %s does not end; it is deleted by force", self.task.task, name)
             try:
                 self.cluster.call("DELETE", f"{pods_path(self.cluster)}/{name}", {"gracePeriodSeconds": 0})
             except RefusedError as error:
@@ -423,13 +424,14 @@ class Launcher:
 
     def leave(self) -> None:
         """Let the job run on for the step's next pod; note the time, from which `platen reap` counts."""
-        log.info("train: this pod is taken away; the job %s runs on, for the step's next pod to follow", self.task.name)
+        told = (self.task.task, self.task.name)
+        log.info("%s: this pod is evicted; the job %s runs on, for the step's next pod to follow", *told)
         self.annotate(FOLLOWED, time.time())
 
     def cancel(self) -> None:
         """Delete the job because this process was told to end."""
         started = time.monotonic()
-        log.info("train: cancelled; deleting the job %s", self.task.name)
+        log.info("%s: cancelled; deleting the job %s", self.task.task, self.task.name)
         try:
             job = self.cluster.get(self.path)
             if job is not None:
@@ -437,10 +439,10 @@ class Launcher:
         except ClusterError as error:
             log.warning("%s", error)
         else:
-            log.info("train: its pods are gone, after %.0f s", time.monotonic() - started)
+            log.info("%s: its pods are gone, after %.0f s", self.task.task, time.monotonic() - started)
 
-    def told(self) -> dict[str, Any]:
-        """What of the job goes into run.json."""
+    def record(self) -> dict[str, Any]:
+        """Return what of the job goes into run.json."""
         restarts = [restart.model_dump() for restart in self.attempts.restarts]
         return {"job": self.spec, "attempts": self.attempts.attempt, "restarts": restarts}
 

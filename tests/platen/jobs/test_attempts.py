@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from platen.components.train.kubernetes.attempts import Attempts, Restart, is_finished, load, newest_step
+from platen.jobs.attempts import Attempts, Restart, load
 
 
 def test_attempts_are_kept_beside_the_checkpoints(tmp_path: Path) -> None:
@@ -19,21 +19,6 @@ def test_attempts_are_kept_beside_the_checkpoints(tmp_path: Path) -> None:
 def test_a_broken_file_counts_as_none(tmp_path: Path, broken: bytes) -> None:
     (tmp_path / "attempts.json").write_bytes(broken)
     assert load(str(tmp_path)) == Attempts()
-
-
-def test_only_committed_checkpoints_count(tmp_path: Path) -> None:
-    assert newest_step(str(tmp_path)) == 0
-    for step in (8, 16, 24):
-        (tmp_path / "checkpoints" / f"{step:08d}" / "rank-0").mkdir(parents=True)
-    for step in (8, 16):
-        (tmp_path / "checkpoints" / f"{step:08d}" / "checkpoint.json").write_text("{}")
-    assert newest_step(str(tmp_path)) == 16
-
-
-def test_training_is_finished_when_its_result_is_there(tmp_path: Path) -> None:
-    assert not is_finished(str(tmp_path))
-    (tmp_path / "result.json").write_text("{}")
-    assert is_finished(str(tmp_path))
 
 
 STOPPED_AT_8 = Restart(attempt=1, reason="a notice", exit_code=143, step=8, free=True)

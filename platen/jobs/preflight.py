@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import PurePosixPath
 
-from platen.components.train.checkpoints.resumable import check_resumable
-from platen.components.train.job import USERS, read_job
-from platen.components.train.kubernetes.follow import entry
-from platen.components.train.kubernetes.pods import condition, end_of, has_started, moment, pods_of, timestamp
-from platen.components.train.kubernetes.probe import gibibytes
-from platen.components.train.kubernetes.pytorchjob import (
+from platen.core.errors import ClusterError, InputError, SettingsError
+from platen.core.manifest import canonical, sha256
+from platen.core.telemetry import log
+from platen.jobs.cluster import Cluster, Object, RefusedError, own_namespace
+from platen.jobs.exit_codes import USERS
+from platen.jobs.follow import entry
+from platen.jobs.pods import condition, end_of, has_started, parse_timestamp, pods_of, timestamp
+from platen.jobs.probe import gibibytes
+from platen.jobs.pytorchjob import (
     API,
     ATTEMPT,
     CONTAINER,
     FOLLOWED,
-    Task,
     chosen_image,
     job_body,
     jobs_path,
@@ -26,18 +27,10 @@ from platen.components.train.kubernetes.pytorchjob import (
     pods_path,
     resources,
 )
-from platen.components.train.kubernetes.settings import JobSettings
-from platen.components.train.kubernetes.waiting import why_waiting
-from platen.components.train.node.nvme import GIB
-from platen.components.train.node.nvme import needed_bytes as nvme_bytes
-from platen.components.train.settings import TrainSettings
-from platen.core.errors import ClusterError, InputError, SettingsError
-from platen.core.manifest import File, canonical, sha256
-from platen.core.stage import open_folder
-from platen.core.telemetry import log
-from platen.families.registry import family_of
-from platen.jobs.cluster import Cluster, Object, RefusedError, own_namespace
 from platen.jobs.rights import Right, lacking, may
+from platen.jobs.settings import JobSettings
+from platen.jobs.waiting import pending_reason
+from platen.jobs.workload import Task, Workload
 
 NEEDED = (  # what the launcher does
     Right("kubeflow.org", "pytorchjobs", ("get", "list", "create", "patch", "delete")),
@@ -49,36 +42,28 @@ PROBE_SECONDS = 60.0  # for the probe to start; a node may have to be made first
 PROBE_STAYS = 3600  # seconds for which a probe that went well counts
 NOT_PULLED = "ImagePullBackOff"
 HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
-WEIGHTS = r"(diffusion_pytorch_model|model)(-\d{5}-of-\d{5})?\.safetensors"  # of one part, whole or sharded
-WIDEST = 4  # bytes of a number in a file of weights
-STATES = 8  # size of the optimizer's states, gradients and average, in sizes of the base model, on the safe side
 
 
-def preflight(cluster: Cluster, settings: JobSettings, workspace: str, job_uri: str) -> None:
+def preflight(cluster: Cluster, settings: JobSettings, workspace: str, workload: Workload) -> None:
     """Look at the cluster before a job is made; after check_access.
 
     Args:
         cluster: Where it will be made.
         settings: `train.job`.
         workspace: Where the pods will write.
-        job_uri: What they are to do.
+        workload: What they are to do.
 
     Raises:
         ClusterError: Quota, image or storage do not suffice.
         SettingsError: The pods cannot reach the workspace.
-        InputError: There are checkpoints that it cannot or must not go on from; a path that the pods do not have.
+        InputError: The work would fail; there is a path that the pods do not have.
     """
-    job = read_job(job_uri)
-    check_resumable(job)
+    workload.check()
     check_workspace(settings, workspace)
     check_volumes(cluster.namespace, own_namespace(), workspace)
     check_quota(cluster, settings)
     look_for_a_node(cluster, settings)
-    encoded, base = (open_folder(uri) for uri in (job.encoded, job.base))
-    family, with_text_encoder = family_of(base.part("model_index.json")), encoded.manifest.facts.get("text") == "tokens"
-    parts = family.trained_parts(with_text_encoder=with_text_encoder)
-    needed = disk_use(job.settings, encoded.manifest.files, base.manifest.files, parts, settings.processes_per_node)
-    probe(cluster, settings, [workspace, *map(str, needed)])
+    probe(cluster, settings, workload.probe_command())
 
 
 def check_access(cluster: Cluster) -> None:
@@ -207,31 +192,6 @@ def could_hold(node: Object, needed: Mapping[str, Decimal], labels: Mapping[str,
     return enough and all(own.get(name) == value for name, value in labels.items())
 
 
-def disk_use(
-    settings: TrainSettings, encoded: Sequence[File], base: Sequence[File], parts: Sequence[str], ranks: int
-) -> list[str | int]:
-    """Compute what a pod needs of its disks: scratch; a path on NVMe and what it needs there, if it uses one.
-
-    All in whole GiB. Scratch holds the inputs, and checkpoints and export on their way. For NVMe the files of weights
-    are not fetched to be counted: it is at least this much, if they are fp32 there.
-
-    Args:
-        settings: Of the training.
-        encoded: Files of the encoded dataset.
-        base: Files of the base model.
-        parts: Its folders whose weights are trained.
-        ranks: Of the pod.
-    """
-    needed = sum(file.size for file in encoded) + (1 + STATES) * sum(file.size for file in base)
-    zero = settings.zero
-    scratch = -(-needed // GIB)
-    if zero.nvme_path is None or not zero.uses_nvme:
-        return [scratch]
-    weights = re.compile(rf"({'|'.join(map(re.escape, parts))})/{WEIGHTS}")
-    parameters = sum(file.size for file in base if weights.fullmatch(file.path)) // WIDEST
-    return [scratch, zero.nvme_path, nvme_bytes(settings, parameters, ranks) // GIB]
-
-
 class NotPulledError(ClusterError):
     """The image of the training pods cannot be pulled; `words` are the kubelet's."""
 
@@ -240,13 +200,13 @@ class NotPulledError(ClusterError):
         self.words = words
 
 
-def probe(cluster: Cluster, settings: JobSettings, arguments: Sequence[str]) -> bool:
+def probe(cluster: Cluster, settings: JobSettings, command: Sequence[str]) -> bool:
     """Run the probe in a pod like the real ones, without their GPUs; once an hour where it went well.
 
     The job itself is the note that it did: it stays for that long. One that another run has just made of the same pod
     is waited for. False where the probe did not get to run in time.
     """
-    body = probe_body(settings, arguments)
+    body = probe_body(settings, command)
     path = f"{jobs_path(cluster)}/{body['metadata']['name']}"
     there = cluster.get(path)
     if there is not None and condition(there, "Succeeded"):
@@ -277,7 +237,7 @@ def is_under_way(job: Object) -> bool:
 
 def age(job: Object) -> float:
     """For how many seconds a job has been there."""
-    return max(0.0, time.time() - moment(job["metadata"]["creationTimestamp"]))
+    return max(0.0, time.time() - parse_timestamp(job["metadata"]["creationTimestamp"]))
 
 
 def take_away(cluster: Cluster, path: str, job: Object) -> bool:
@@ -291,7 +251,7 @@ def take_away(cluster: Cluster, path: str, job: Object) -> bool:
     return True
 
 
-def probe_body(settings: JobSettings, arguments: Sequence[str]) -> Object:
+def probe_body(settings: JobSettings, command: Sequence[str]) -> Object:
     """The probe's job: its name stands for its pod and what is probed there."""
     small: Object = {"nodes": 1, "processes_per_node": 1, "gpu": None, "devices": {}, "scratch": None}
     small |= {"cpu": "100m", "memory": "512Mi", "shm": "16Mi"}
@@ -299,7 +259,6 @@ def probe_body(settings: JobSettings, arguments: Sequence[str]) -> Object:
     if settings.gpu:  # nodes with GPUs are often kept free for pods that ask for one
         small["tolerations"] = (*settings.tolerations, {"key": settings.gpu, "operator": "Exists"})
     chosen = settings.model_copy(update=small)
-    command = ["python", "-m", "platen.components.train.kubernetes.probe", *arguments]
     run = sha256(canonical(pod_template(chosen, Task("", "", "probe", command), {}, "1")))[:16]
     task = Task(f"probe-{run}", run, "probe", command)
     annotations = {ATTEMPT: "1", FOLLOWED: timestamp(time.time())}
@@ -331,7 +290,7 @@ def wait_for_probe(cluster: Cluster, settings: JobSettings, job: Object, seconds
         if ended or condition(job, "Failed"):
             kind = InputError if ended and ended.code == USERS else ClusterError
             raise kind(f"preflight: a pod with {chosen_image(settings)} failed: {words_of(cluster, pods)}")
-        why = "" if any(map(has_started, pods)) else why_waiting(cluster, job, pods, 1)
+        why = "" if any(map(has_started, pods)) else pending_reason(cluster, job, pods, 1)
         pulling = why if "ErrImagePull" in why else pulling
         refuse_hopeless(settings, why, pulling, made=bool(pods))
         if time.monotonic() > until:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from platen.components.train.job import OUT_OF_TIME
-from platen.components.train.kubernetes.pods import End
 from platen.core.errors import PlatenError, UserError
+from platen.jobs.exit_codes import OUT_OF_TIME
+from platen.jobs.pods import End
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Failure:
 
 
 def judge(ends: Sequence[End], said: PlatenError | None) -> Failure:
-    """Who is to blame.
+    """Determine the root cause.
 
     The user's errors are final. So is any other that a rank raised, or an exit code below 128, unless a pod was killed
     or evicted meanwhile: then its peers' words are only about that. A time budget that is used up is final too.

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from platen.components.train.kubernetes.pods import (
+from platen.core.errors import CorruptError, ExportError, PlatenError, ProcessError
+from platen.jobs.pods import (
     End,
     end_of,
     has_ended,
@@ -17,8 +18,7 @@ from platen.components.train.kubernetes.pods import (
     overdue_pod,
     timestamp,
 )
-from platen.components.train.kubernetes.verdict import judge
-from platen.core.errors import CorruptError, ExportError, PlatenError, ProcessError
+from platen.jobs.verdict import judge
 
 
 def pod(phase: str, code: int | None = None, reason: str = "", pod_reason: str = "", finished: str = "") -> Any:

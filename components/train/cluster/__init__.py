@@ -1,0 +1,1 @@
+"""Training on a cluster: what platen.jobs has to know of it."""
