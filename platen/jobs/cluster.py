@@ -188,7 +188,8 @@ def connect(namespace: str | None = None) -> Cluster:
     except Exception as error:  # on a file that is none of its own the client raises what it likes
         where = "this pod's service account" if inside else _kubeconfig() or "~/.kube/config"
         raise InputError(
-            f"no Kubernetes cluster by {where}: {' '.join(str(error).split())}. Accepted: a pod with a service account, or KUBECONFIG=FILE"
+            f"no Kubernetes cluster by {where}: {' '.join(str(error).split())}. "
+            "Accepted: a pod with a service account, or KUBECONFIG=FILE"
         ) from None
     settings.retries = False  # waited out here, with words
     chosen = told_namespace(namespace) or (None if inside else _context_namespace())
