@@ -28,8 +28,10 @@ class TinySettings(Settings):
 class BaseModelSettings(Settings):
     """Which model training starts from."""
 
+    # what a model's files hold counts, not where they lie: see `outside`
     base_model: str | None = Field(
         None,
+        exclude=True,
         description="diffusers folder (path or gs://), hub id or a single .safetensors file of Stable "
         "Diffusion 1.x or 2.x; null trains a tiny one",
     )
@@ -38,11 +40,13 @@ class BaseModelSettings(Settings):
     )
     config: str | None = Field(
         None,
+        exclude=True,
         description="folder, gs:// or hub id of the diffusers model whose configs and tokenizer a single file takes",
     )
     revision: str = Field("main", description="branch, tag or commit on the hub")
     clip: str | None = Field(
         None,
+        exclude=True,
         description="folder, gs:// or hub id of the CLIPModel that evaluate measures with; null takes base_model/clip",
     )
     tiny: TinySettings = Field(TinySettings(), description="the tiny model, where base_model is null")

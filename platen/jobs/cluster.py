@@ -185,9 +185,11 @@ def connect(namespace: str | None = None) -> Cluster:
             config.load_incluster_config(client_configuration=settings)
         else:
             config.load_kube_config(_kubeconfig(), client_configuration=settings)
-    except (config.ConfigException, OSError, ValueError) as error:
+    except Exception as error:  # on a file that is none of its own the client raises what it likes
+        where = "this pod's service account" if inside else _kubeconfig() or "~/.kube/config"
         raise InputError(
-            f"no Kubernetes cluster: {error}. Accepted: a pod with a service account, or KUBECONFIG=FILE"
+            f"no Kubernetes cluster by {where}: {' '.join(str(error).split())}. "
+            "Accepted: a pod with a service account, or KUBECONFIG=FILE"
         ) from None
     settings.retries = False  # waited out here, with words
     chosen = told_namespace(namespace) or (None if inside else _context_namespace())

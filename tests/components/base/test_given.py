@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,25 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from platen.components.base.given import describe, hub_id, take_over
-from platen.components.base.settings import BaseModelSettings
-from platen.core.errors import InputError, SettingsError
-from platen.core.stage import Folder
-from tests.components.base.fake_hub import serve_hub
-from tests.components.base.original_format import write_single_file
+from platen.components.base.given import describe, hub_id
+from platen.core.errors import InputError
+from tests.components.base.taking import UNET_WEIGHTS, cut, take
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 3438167540\n"
-UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
-
-
-@pytest.fixture
-def given(tiny_model: Folder, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_model.path, tmp_path / "given"))
-
-
-def take(given: Path, tmp_path: Path, **more: object) -> Path:
-    take_over(BaseModelSettings(base_model=str(given), **more), tmp_path / "scratch", tmp_path / "out")
-    return tmp_path / "out"
 
 
 def edit(path: Path, **values: object) -> None:
@@ -64,10 +47,6 @@ def rewrite(path: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 def without_first(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: each for name, each in weights.items() if name != min(weights)}
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def test_a_whole_folder_is_copied_and_loads(given: Path, tmp_path: Path) -> None:
@@ -293,84 +272,3 @@ def test_what_is_neither_folder_nor_hub_id_is_refused(name: str) -> None:
 
 def test_a_hub_id_is_described_with_its_revision() -> None:
     assert describe("some-owner/some_model.v2", "abc") == "some-owner/some_model.v2@abc"
-
-
-@pytest.fixture
-def single(given: Path, tmp_path: Path) -> Path:
-    """A single-file checkpoint; `given` keeps its configs, tokenizer and CLIP, and none of its own weights."""
-    path = tmp_path / "one.safetensors"
-    write_single_file(given, path)
-    for weights in given.glob("[!c]*/*.safetensors"):
-        weights.unlink()
-    return path
-
-
-def test_a_single_file_has_the_weights_it_was_made_of(
-    single: Path, given: Path, tiny_model: Folder, tmp_path: Path
-) -> None:
-    out = take(single, tmp_path, config=str(given), clip=str(given / "clip"))
-    for name in (UNET_WEIGHTS, "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"):
-        wanted, found = load_file(tiny_model.path / name), load_file(out / name)
-        assert wanted.keys() == found.keys() and all(torch.equal(found[each], wanted[each]) for each in wanted)
-    assert describe(str(single), "main") != describe(str(given), "main")
-
-
-def test_a_single_file_needs_the_configs_of_a_folder_that_fits(single: Path, given: Path, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"base\.config: not set, and base\.base_model is one file"):
-        take(single, tmp_path, clip=str(given / "clip"))
-    with pytest.raises(InputError, match=r"one\.safetensors/clip: missing; .*base\.clip must name"):
-        take(single, tmp_path, config=str(given))
-    chosen = {"config": str(given), "clip": str(given / "clip")}
-    weights = load_file(single)
-    first = "model.diffusion_model.input_blocks.0.0.weight"
-    save_file({**weights, first: torch.zeros(16, 9, 3, 3)}, single)
-    with pytest.raises(InputError, match=r"one\.safetensors: does not fit the configs of .*given"):
-        take(single, tmp_path, **chosen)
-    save_file({name: weight for name, weight in weights.items() if name != first}, single)
-    with pytest.raises(InputError, match=r"one\.safetensors: does not fit the configs of .*given"):
-        take(single, tmp_path, **chosen)
-    cut(single)
-    with pytest.raises(InputError, match=r"one\.safetensors: is cut"):
-        take(single, tmp_path, **chosen)
-    with pytest.raises(InputError, match=r"config\.json: one file that is no safetensors"):
-        take(given / "unet" / "config.json", tmp_path, **chosen)
-
-
-def from_hub(root: Path, tmp_path: Path, model: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Take a model over from a hub, in a process of its own: the address of the hub is read at the import."""
-    code = f"""
-from pathlib import Path
-from platen.components.base.given import take_over
-from platen.components.base.settings import BaseModelSettings
-take_over(BaseModelSettings(base_model={model!r}), Path({str(tmp_path)!r}), Path({str(tmp_path / "out")!r}))
-"""
-    with serve_hub(root) as (address, fetched):
-        environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
-        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    return run, fetched
-
-
-def test_of_a_hub_only_what_is_needed_is_fetched(given: Path, tmp_path: Path) -> None:
-    for name in ("unet/diffusion_pytorch_model.bin", "unet/diffusion_pytorch_model.fp16.safetensors", "v1-5.ckpt"):
-        (given / name).write_bytes(b"not needed")
-    (tmp_path / "hub" / "owner").mkdir(parents=True)
-    given.rename(tmp_path / "hub" / "owner" / "model")
-    run, fetched = from_hub(tmp_path / "hub", tmp_path, "owner/model")
-    assert run.returncode == 0, run.stderr
-    assert not [name for name in fetched if name.endswith((".bin", ".ckpt", ".fp16.safetensors"))]
-    assert (tmp_path / "out" / UNET_WEIGHTS).is_file()
-    assert (tmp_path / "out" / "clip" / "model.safetensors").is_file()
-
-
-def test_of_a_hub_no_weights_are_fetched_for_a_model_that_is_refused(given: Path, tmp_path: Path) -> None:
-    unet(given, in_channels=9)
-    (tmp_path / "hub" / "owner").mkdir(parents=True)
-    given.rename(tmp_path / "hub" / "owner" / "model")
-    run, fetched = from_hub(tmp_path / "hub", tmp_path, "owner/model")
-    assert "unet/config.json: in_channels is 9. Accepted: 4" in run.stderr
-    assert "unet/config.json" in fetched and not [name for name in fetched if name.endswith(".safetensors")]
-
-
-def test_a_model_that_the_hub_does_not_have(tmp_path: Path) -> None:
-    run, _ = from_hub(tmp_path, tmp_path, "owner/none")
-    assert "InputError: owner/none@main: the hub has no such model and revision for you" in run.stderr

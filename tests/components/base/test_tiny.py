@@ -9,7 +9,6 @@ import pytest
 from platen.components.base.settings import BaseModelSettings
 from platen.components.base.stage import STAGE
 from platen.components.base.tiny import read_pictures
-from platen.components.base.tokenizer import train_tokenizer
 from platen.core.settings import build
 from platen.core.stage import Folder, run_stage
 from tests.components.encode.shapes import commit_shapes
@@ -48,20 +47,6 @@ def test_a_given_model_is_taken_over(base: Folder, tmp_path: Path) -> None:
     assert taken.manifest.facts["trained"] is False
     assert taken.manifest.files == base.manifest.files
     assert taken.manifest.outside["base_model"] is not None
-
-
-def test_the_tokenizer_keeps_known_words_whole_and_spells_others() -> None:
-    captions = ["a red circle", "a red square", "a blue circle"] * 3
-    tokenizer = train_tokenizer(captions, 700, 12)
-    assert tokenizer.tokenize("a red circle") == ["a</w>", "red</w>", "circle</w>"]
-    ids = tokenizer("xylophone é", padding="max_length", truncation=True).input_ids
-    assert len(ids) == 12
-    assert tokenizer.decode(tokenizer("zebra").input_ids, skip_special_tokens=True).strip() == "zebra"
-
-
-def test_the_tokenizer_numbers_its_words_alike_each_time() -> None:
-    captions = [f"a {colour} {shape}" for colour in ("red", "green") for shape in ("circle", "square")] * 5
-    assert train_tokenizer(captions, 700, 12).get_vocab() == train_tokenizer(captions, 700, 12).get_vocab()
 
 
 def test_of_pictures_of_other_shapes_the_middle_is_taken(tmp_path: Path) -> None:

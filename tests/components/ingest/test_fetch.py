@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from platen import __version__
-from platen.components.ingest.fetch import checked_url, open_fetcher
-from platen.components.ingest.network import Resolve, resolve_host
+from platen.components.ingest.fetch import checked_url
 from platen.components.ingest.refused import Refused
-from platen.components.ingest.settings import IngestSettings
 from platen.components.sample.web import FAULTS, serving
-
-BODY = b"\x89PNG\r\n picture"
-
-
-def fetch_all(urls: list[str], resolve: Resolve = resolve_host, **chosen: Any) -> list[bytes | Refused]:
-    """Bodies or refusals, in order, from one fetcher."""
-    settings = IngestSettings(**{"deadline": 5.0, **chosen})
-
-    async def run() -> list[bytes | Refused]:
-        async with open_fetcher(settings, resolve) as fetcher:
-            waited = (fetcher.fetch(url) for url in urls)
-            return await asyncio.gather(*waited, return_exceptions=True)  # type: ignore[return-value]
-
-    return asyncio.run(run())
-
-
-def reason(url: str, resolve: Resolve = resolve_host, **chosen: Any) -> str:
-    """The reason for which a URL is refused."""
-    [found] = fetch_all([url], resolve, **chosen)
-    assert isinstance(found, Refused), found
-    return found.reason
+from tests.components.ingest.fetching import BODY, fetch_all, reason
 
 
 @pytest.fixture
@@ -118,64 +94,6 @@ def test_redirects_in_a_circle_end(site) -> None:
     site.routes["/a"] = (302, {"Location": "/a"}, b"")
     assert reason(site.url("/a"), allow_hosts=[site.host]) == "http_error"
     assert site.asked["/a"] == 6
-
-
-class Sockets:
-    """Stands for the network: notes where connections go, and sends them to this machine's test server."""
-
-    def __init__(self, real: Any) -> None:
-        self.real = real
-        self.went_to: list[str] = []
-
-    async def connect_tcp(self, address: str, *more: Any) -> Any:
-        self.went_to.append(address)
-        return await self.real.connect_tcp("127.0.0.1", *more)
-
-
-def test_a_name_that_turns_private_after_the_check_is_not_reached(site) -> None:
-    site.routes["/a.png"] = (200, {"Connection": "close"}, BODY)  # so that the second URL needs a connection of its own
-    answers = [["93.184.215.14"], ["127.0.0.1"]]
-    url = f"http://rebinds.example:{site.port}/a.png"
-
-    async def resolve(host: str, port: int) -> list[str]:
-        return answers.pop(0)
-
-    async def run() -> tuple[bytes, Refused, list[str]]:
-        settings = IngestSettings(robots=False, deadline=5)
-        async with open_fetcher(settings, resolve) as fetcher:
-            backend: Any = fetcher._pool._network_backend
-            backend._sockets = sockets = Sockets(backend._sockets)
-            first = await fetcher.fetch(url)
-            with pytest.raises(Refused) as second:
-                await fetcher.fetch(url)
-            return first, second.value, sockets.went_to
-
-    first, second, went_to = asyncio.run(run())
-    assert first == BODY
-    assert went_to == ["93.184.215.14"]  # what was checked, and nothing was resolved in between
-    assert second.reason == "address_refused"
-    assert site.headers[0]["Host"] == f"rebinds.example:{site.port}"
-
-
-def test_one_private_address_among_public_ones_refuses_the_host(site) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
-        return ["93.184.215.14", "127.0.0.1"]
-
-    assert reason(f"http://both.example:{site.port}/a.png", resolve) == "address_refused"
-
-
-def test_the_next_address_is_tried_when_one_does_not_answer(site) -> None:
-    site.routes["/a.png"] = (200, {}, BODY)
-
-    async def resolve(host: str, port: int) -> list[str]:
-        return ["::1", "127.0.0.1"]  # the server listens on the second one only
-
-    assert fetch_all([site.url("/a.png")], resolve, allow_hosts=[site.host]) == [BODY]
-
-
-def test_a_host_that_does_not_resolve_or_answer_is_a_failed_connection() -> None:
-    assert reason("http://no-such-host.invalid/a.png", retries=0) == "connection_failed"
-    assert reason("http://localhost:1/a.png", allow_hosts=["localhost:1"], retries=0) == "connection_failed"
 
 
 def test_a_body_that_ends_early_is_a_failed_connection(site) -> None:

@@ -18,7 +18,6 @@ import pytest
 
 from platen.artifacts.dataset import is_done, read_drops, read_index, read_samples
 from platen.components.ingest.settings import IngestSettings
-from platen.components.ingest.shards import extension_of
 from platen.components.ingest.stage import STAGE
 from platen.components.sample.draw import draw
 from platen.components.sample.settings import SampleSettings
@@ -246,18 +245,3 @@ def test_what_decides_which_answers_come_is_in_the_fingerprint() -> None:
     assert {"retries", "connect_timeout", "user_agent"} <= told.keys()
     assert "concurrency" not in told
     assert told["user_agent"] is None  # a new release of platen finds what the last one made
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "extension"),
-    [
-        ("a.jpg", b"\x89PNG\r\n\x1a\n", "png"),
-        ("a.png", b"\xff\xd8\xff\xe0", "jpg"),
-        ("a", b"RIFF\x00\x00\x00\x00WEBPVP8 ", "webp"),
-        ("http://a/b.JPEG?w=5", b"<html>", "jpg"),
-        ("a.gif", b"GIF89a", "gif"),
-        ("a", b"", "bin"),
-    ],
-)
-def test_the_extension_says_what_the_bytes_are(name: str, data: bytes, extension: str) -> None:
-    assert extension_of(name, data) == extension

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from platen.components.notify.artifact import explained
 from platen.components.notify.notice import notify
 from platen.core.errors import InputError
 from tests.components.notify.a_run import run_chain
@@ -86,14 +85,3 @@ def test_an_artifact_that_cannot_be_written_changes_nothing(tmp_path: Path, capl
     summary = notify(text, workspace, run, "SUCCEEDED", artifact=str(tmp_path))
     assert summary.report == str(Path(run, "report.html"))
     assert "the report's artifact could not be made" in caplog.text
-
-
-def test_whatever_stops_notify_is_explained_by_the_artifact(tmp_path: Path) -> None:
-    artifact = tmp_path / "task" / "report"
-    with pytest.raises(InputError), explained(str(artifact)):
-        raise InputError("/runs/<1>: no such folder")
-    assert "InputError: /runs/&lt;1&gt;: no such folder" in artifact.read_text()
-    artifact.write_text("the report")
-    with pytest.raises(InputError), explained(str(artifact)):
-        raise InputError("the summary cannot be written")
-    assert artifact.read_text() == "the report"

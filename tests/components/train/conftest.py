@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,13 @@ def two_ranks(encoded: Folder, base: Folder, tmp_path_factory: pytest.TempPathFa
     """The model of an uninterrupted run on two ranks."""
     inputs = {"encoded": encoded.uri, "base": base.uri}
     return run_stage(STAGE, settings(), inputs, str(tmp_path_factory.mktemp("two-ranks"))).folder
+
+
+@pytest.fixture
+def one_rank() -> Iterator[None]:
+    """This process as the only rank of a group."""
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()

@@ -93,11 +93,6 @@ def test_its_folder_is_recognized(tiny: Tiny) -> None:
     assert family_of(tiny.folder) is tiny.family
 
 
-def test_only_one_family_recognizes_a_pipeline() -> None:
-    pipelines = [name for family in families() for name in family.pipelines]
-    assert len(pipelines) == len(set(pipelines))
-
-
 def test_its_folder_passes_its_checks(tiny: Tiny) -> None:
     tiny.family.check(tiny.folder)
     tiny.family.check_weights(tiny.folder)

@@ -31,13 +31,3 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Folder:
         np.save(folder / "latents" / f"{shard:05d}.npy", latents)
 
     return commit(write, tmp_path_factory.mktemp("poisoned"), "encode", "encoded")
-
-
-@pytest.fixture
-def one_rank() -> Iterator[None]:
-    """This process as the only rank of a group."""
-    import torch.distributed as dist
-
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()

@@ -21,7 +21,7 @@ from tests.components.train.small_run import commit, job, losses, result, run, s
 
 pytestmark = pytest.mark.slow
 
-RESUMED = pytest.mark.soak("test_resume goes through it, and ends with the same losses")
+RESUMED = pytest.mark.soak("test_checkpoints goes through it, and ends with the same losses")
 LADDER = [
     pytest.param({"stage": 0}, id="0"),
     pytest.param({"stage": 1}, id="1", marks=RESUMED),
