@@ -47,7 +47,7 @@ STAGE = Stage(
     version=4,
     kind="report",
     settings=EvaluateSettings,
-    inputs=("model", "dataset", "generated"),
+    inputs={"model": "model", "dataset": "dataset", "generated": "pictures"},
     work=evaluate,
     outside=read_outside,
 )

@@ -101,7 +101,7 @@ def provenance(context: Context, settings: BiasSettings) -> Mapping[str, Json]:
 
 METRIC = MetricSpec(
     name="bias",
-    quantity=DISTANCE,
+    quantity=Quantity("Bias", "total variation", "lower"),
     needs=frozenset({"judge", "generated"}),
     measure=measure,
     settings=BiasSettings,

@@ -41,7 +41,7 @@ def commit(workspace, stage, kind, write):
         write(place.out)
         return Outcome()
 
-    return run_stage(Stage(stage, 1, kind, Nothing, (), work), Nothing(), {}, str(workspace)).folder
+    return run_stage(Stage(stage, 1, kind, Nothing, {}, work), Nothing(), {}, str(workspace)).folder
 
 
 @pytest.fixture(scope="session")

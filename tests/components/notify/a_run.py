@@ -329,7 +329,8 @@ def stage(name: str, error: PlatenError | None = None) -> Stage[Knobs]:
         assert error is not None
         raise error
 
-    roles = tuple(entry.partition(":")[0] for entry in CHAIN[name])
+    sources = (entry.partition(":") for entry in CHAIN[name])
+    roles = {role: KINDS.get(source, "report") for role, _, source in sources}
     work = fail if error else WORK.get(name, plain(name))
     return Stage(name, 1, KINDS.get(name, "report"), Knobs, roles, work)
 
@@ -352,7 +353,7 @@ def run_chain(
     text = json.dumps({"notify": {"truth": str(truth)}, **(settings or {})})
     workspace, run = str(root / "workspace"), str(root / "runs" / "demo")
     if watched:
-        live = Stage("monitor", 1, "report", Knobs, (), look_at_live)
+        live = Stage("monitor", 1, "report", Knobs, {}, look_at_live)
         run_recorded(live, json.dumps({"monitor": {"verdict": watched}}), {}, workspace, run, "monitor_live")
         if watched != "retrain":
             return text, workspace, run
