@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from platen.components.registry import declarations
+from platen.core.declaration import Pod
 from platen.core.settings import Settings, matching
 from platen.jobs.settings import KeyOfSecret, MountPath, Resource
 
@@ -87,29 +90,17 @@ class GpuPod(TorchPod):
         return self
 
 
-class ClusterSettings(Placement):
+PODS: Mapping[Pod, type[LightPod]] = {"light": LightPod, "torch": TorchPod, "gpu": GpuPod, "train": TrainPod}
+
+
+class _Cluster(Placement):
     """What one file says of a cluster: the fields on top are for the pods of every stage, each stage adds to them."""
 
     image_pull_secrets: tuple[str, ...] = Field((), description="names of Secrets to pull the images with")
     preflight: LightPod = Field(LightPod(), description="the pod of preflight, which looks before the run")
-    sample: LightPod = Field(LightPod(), description="the pod of sample, the demo's first task")
-    ingest: LightPod = Field(LightPod(), description="the pod of ingest")
-    clean_text: LightPod = Field(LightPod(), description="the pod of clean_text")
-    clean_images: LightPod = Field(LightPod(), description="the pod of clean_images")
-    merge: LightPod = Field(LightPod(), description="the pod of merge")
-    base: TorchPod = Field(TorchPod(), description="the pod of base")
-    encode: GpuPod = Field(GpuPod(), description="the pod of encode")
-    plan: TorchPod = Field(TorchPod(), description="the pod of plan")
-    train: TrainPod = Field(TrainPod(), description="the pod of train; the GPUs of a training job are in train.job")
-    generate: GpuPod = Field(GpuPod(), description="the pod of generate")
-    evaluate: GpuPod = Field(GpuPod(), description="the pod of evaluate")
-    gate: LightPod = Field(LightPod(), description="the pod of gate")
-    deploy: LightPod = Field(LightPod(), description="the pod of deploy")
-    monitor: LightPod = Field(LightPod(), description="the pod of monitor")
-    notify: LightPod = Field(LightPod(), description="the pod of notify")
 
     @model_validator(mode="after")
-    def _mounts_are_apart(self) -> ClusterSettings:
+    def _mounts_are_apart(self) -> Self:
         for stage in STAGES:
             pod = self.pod(stage)
             paths = [*self.volumes.values(), *pod.volumes.values(), *self.secret_files.values()]
@@ -123,6 +114,19 @@ class ClusterSettings(Placement):
         """What one stage's pod asks for, without what all have."""
         pod: LightPod = getattr(self, stage)
         return pod
+
+
+def _pods() -> dict[str, Any]:
+    kinds = {name: PODS[declared.pod] for name, declared in declarations().items() if declared.pod is not None}
+    return {name: (pod, Field(pod(), description=f"the pod of {name}")) for name, pod in kinds.items()}
+
+
+if TYPE_CHECKING:
+    ClusterSettings = _Cluster
+else:
+    ClusterSettings = create_model(
+        "ClusterSettings", __base__=_Cluster, __doc__=_Cluster.__doc__, __module__=__name__, **_pods()
+    )
 
 
 STAGES = tuple(name for name, field in ClusterSettings.model_fields.items() if isinstance(field.default, LightPod))

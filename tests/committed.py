@@ -33,5 +33,5 @@ def commit(
     kind: Kind = "report",
 ) -> Folder:
     """Commit a folder with these files and facts, as the stage of that name would."""
-    made = Stage(name=stage, version=1, kind=kind, settings=Content, inputs=(), work=_write)
+    made = Stage(name=stage, version=1, kind=kind, settings=Content, inputs={}, work=_write)
     return run_stage(made, Content(files=dict(files), facts=dict(facts or {})), {}, str(workspace)).folder

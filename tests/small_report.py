@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from platen.artifacts.evaluation import Bias, EvaluationReport, Memorization, Metric, ValueShare
+from platen.artifacts.evaluation import Breakdown, EvaluationReport, Metric, ShareOfValue
 
 
 def metric(value: float | None, low: float | None = None, high: float | None = None, note: str = "") -> Metric:
@@ -12,22 +14,39 @@ def metric(value: float | None, low: float | None = None, high: float | None = N
 
 
 NOTHING = metric(None, note="insufficient data: 3 pictures of at least 20")
-METRICS = ("held_out_loss", "fid", "kid", "clip_score", "clip_score_real", "retrieval_accuracy")
+METRICS = (
+    *("held_out_loss", "fid", "kid", "clip_score", "clip_score_real", "retrieval_accuracy"),
+    *("memorised.share", "memorised.baseline"),
+)
 
 
-def bias(**metrics: Metric) -> Bias:
-    values = [ValueShare(value="red", count=9, reference=0.5, share=metrics.pop("red", NOTHING))]
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of the bias metric: its breakdown, and its numbers by what follows the attribute's name."""
+
+    breakdown: Breakdown
+    metrics: Mapping[str, Metric]
+
+
+def bias(**metrics: Metric) -> Attribute:
+    share = {"values.red.share": metrics.pop("red", NOTHING)}
     whole = dict.fromkeys(("distance", "abstained", "judge_accuracy"), NOTHING) | metrics
-    return Bias(prompts=["a circle"], values=values, **whole)
+    values = [ShareOfValue(value="red", count=9, reference=0.5)]
+    return Attribute(Breakdown(title="color", prompts=["a circle"], values=values), whole | share)
 
 
-def report(**changes: Any) -> EvaluationReport:
-    """A report in which nothing was measured but what is given."""
+def report(
+    *, bias: Mapping[str, Attribute] | None = None, metrics: Mapping[str, Metric] | None = None, **changes: Any
+) -> EvaluationReport:
+    """A report in which nothing was measured but what is given, by name; `metrics` has those with a dotted one."""
+    attributes = dict(bias or {})
+    numbers = dict.fromkeys(METRICS, NOTHING) | dict(metrics or {})
+    numbers |= {name: changes.pop(name) for name in METRICS if name in changes}
+    for name, attribute in attributes.items():
+        numbers |= {f"bias.{name}.{path}": each for path, each in attribute.metrics.items()}
     whole = {
         **dict.fromkeys(("model", "dataset", "generated"), "a" * 64),
-        **{"extractor": "clip", "confidence": 0.95, "counts": {"generated": 10}, "held_out_loss_by_timestep": []},
-        **dict.fromkeys(METRICS, NOTHING),
-        "memorised": Memorization(share=NOTHING, baseline=NOTHING, threshold=None, closest=[]),
-        **{"bias": {}, "pictures": [], "measured_with": {}},
+        **{"extractor": "clip", "confidence": 0.95, "counts": {"generated": 10}, "pictures": []},
     }
-    return EvaluationReport(**whole | changes)
+    breakdowns = {f"bias.{name}": attribute.breakdown for name, attribute in attributes.items()}
+    return EvaluationReport(**whole | {"metrics": numbers, "breakdowns": breakdowns} | changes)

@@ -79,7 +79,7 @@ def commit_raw(workspace: str, shards: Sequence[Sequence[Sample]], drops: Sequen
         return Outcome(dropped=Counter(drop.reason for drop in drops))
 
     stage = Stage(
-        name="ingest", version=1, kind="dataset", settings=Settings, inputs=(), work=work,
+        name="ingest", version=1, kind="dataset", settings=Settings, inputs={}, work=work,
         outside=lambda *_: {"content": sha256(canonical([content, told]))},
     )  # fmt: skip
     return run_stage(stage, Settings(), {}, workspace).folder

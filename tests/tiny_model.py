@@ -82,7 +82,7 @@ def write_tiny_model(folder: Path, seed: int = 0) -> None:
             requires_safety_checker=False,
         )
         pipeline.save_pretrained(folder)
-        _write_clip(folder / "clip", tokenizer)
+        write_clip(folder / "clip", tokenizer)
 
 
 def tiny_tokenizer() -> CLIPTokenizer:
@@ -122,7 +122,8 @@ def _text_config(tokenizer: CLIPTokenizer):  # type: ignore[no-untyped-def]  # t
     )
 
 
-def _write_clip(folder: Path, tokenizer: CLIPTokenizer) -> None:
+def write_clip(folder: Path, tokenizer: CLIPTokenizer) -> None:
+    """Write a random CLIP model that judges prompts."""
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPVisionConfig
 
     vision = CLIPVisionConfig(
@@ -148,4 +149,4 @@ def _work(settings: TinyModelSettings, inputs: Inputs, place: Place) -> Outcome:
     return Outcome(counts={"parts": 6}, facts={"resolution": SIDE})
 
 
-STAGE = Stage(name="train", version=1, kind="model", settings=TinyModelSettings, inputs=(), work=_work)
+STAGE = Stage(name="train", version=1, kind="model", settings=TinyModelSettings, inputs={}, work=_work)

@@ -51,7 +51,7 @@ STAGE = Stage(
     version=2,
     kind="model",
     settings=BaseModelSettings,
-    inputs=("dataset",),
+    inputs={"dataset": "dataset"},
     work=provide,
     outside=outside,
 )

@@ -94,7 +94,7 @@ STAGE = Stage(
     version=2,
     kind="dataset",
     settings=CleanImagesSettings,
-    inputs=("dataset",),
+    inputs={"dataset": "dataset"},
     work=clean_images,
     resumable=True,
 )

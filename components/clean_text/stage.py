@@ -63,7 +63,7 @@ STAGE = Stage(
     version=2,
     kind="dataset",
     settings=CleanTextSettings,
-    inputs=("dataset",),
+    inputs={"dataset": "dataset"},
     work=clean_text,
     resumable=True,
 )

@@ -87,7 +87,7 @@ STAGE = Stage(
     version=2,
     kind="release",
     settings=DeploySettings,
-    inputs=("model", "report", "decision"),
+    inputs={"model": "model", "report": "report", "decision": "report"},
     work=work,
     outside=outside,
 )

@@ -106,7 +106,7 @@ STAGE = Stage(
     version=4,
     kind="encoded",
     settings=EncodeSettings,
-    inputs=("dataset", "base"),
+    inputs={"dataset": "dataset", "base": "model"},
     work=encode,
     resumable=True,
 )

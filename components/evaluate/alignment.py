@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from platen.artifacts.evaluation import Metric
-from platen.components.evaluate.metric import insufficient, mean, share
-from platen.components.evaluate.settings import EvaluateSettings
+from platen.artifacts.evaluation import tidy
+from platen.components.evaluate.context import Context
 
 
 def scores(pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
@@ -23,15 +22,9 @@ def scores(pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
     return found
 
 
-def measure_clip_score(values: Sequence[float], settings: EvaluateSettings) -> Metric:
-    """The mean CLIP score of generated pictures."""
-    return mean(values, settings.confidence, settings.min_samples, "cosine x 100", "higher")
-
-
-def measure_real_clip_score(values: Sequence[float], settings: EvaluateSettings) -> Metric:
-    """The mean CLIP score of real pictures and their captions: what a perfect model would reach."""
-    note = "held-out pictures and their own captions, for comparison"
-    return mean(values, settings.confidence, settings.min_samples, "cosine x 100", "none", note)
+def score_generated(context: Context) -> list[float]:
+    """Return the CLIP score of each generated image and its prompt, with six significant digits."""
+    return [tidy(value) for value in scores(context.seen.generated_embeddings, context.prompt_embeddings).tolist()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +54,10 @@ def retrieve(pictures: np.ndarray, prompts: Sequence[str], candidates: Sequence[
     return matches
 
 
-def measure_retrieval(matches: Sequence[Match], candidates: int, settings: EvaluateSettings) -> Metric:
-    """The share of pictures whose own prompt fits best."""
-    if candidates < 2:
-        return insufficient(candidates, 2, "share", "higher", f"prompts outside the group {settings.neutral_group}")
-    hits = sum(match.retrieved for match in matches)
-    note = f"among {candidates} prompts; chance is {1 / candidates:.3g}; group {settings.neutral_group} left out"
-    return share(hits, len(matches), settings.confidence, settings.min_samples, "higher", note)
+def match_generated(context: Context) -> dict[int, Match]:
+    """Find the prompts of generated images among all prompts, by place in the index; without the neutral group."""
+    full = [number for number, one in enumerate(context.seen.generated) if one.group != context.settings.neutral_group]
+    prompts = [context.prompts[number] for number in full]
+    candidates = sorted(set(prompts))
+    texts = context.embed_texts(candidates)
+    return dict(zip(full, retrieve(context.seen.generated_embeddings[full], prompts, candidates, texts), strict=True))

@@ -1,4 +1,4 @@
-"""The diffusion loss on images that the model was not trained on: the training loss without its weights."""
+"""A model as the held-out loss looks at it: fixed noise at fixed levels, and how well it is predicted."""
 
 from __future__ import annotations
 
@@ -12,20 +12,14 @@ import torch
 from torch import Tensor
 
 from platen.artifacts.dataset import Sample, chunks
-from platen.artifacts.evaluation import Metric, tidy
-from platen.components.evaluate.metric import mean
 from platen.components.evaluate.pictures import decode, resize
-from platen.components.evaluate.settings import EvaluateSettings
 from platen.core.errors import InputError
-from platen.core.manifest import Json
 from platen.core.telemetry import progress
 from platen.families.base import Conditions
 from platen.families.batch import stack_conditions
 from platen.families.generation import GenerationPipeline
 from platen.tasks.diffusion.prediction_type import SCHEDULER, kind_of
 from platen.tasks.diffusion.process import Process, build_process, squared_error
-
-UNIT = "mean squared error"
 
 
 class Model:
@@ -85,6 +79,15 @@ class Denoiser:
         levels = zip(self.positions, self.timesteps, strict=True)
         return torch.stack([self._loss(latents, conditions, keys, *level) for level in levels], dim=1)
 
+    def all_losses(self, samples: Iterable[Sample], total: int, batch_size: int) -> np.ndarray:
+        """Return the losses (n, levels) of any number of images, batch by batch."""
+        found = []
+        with progress("held-out loss", total, "images") as advance:
+            for batch in chunks(samples, batch_size):
+                found.append(self.losses(batch).double().cpu().numpy())
+                advance(len(batch))
+        return np.concatenate(found) if found else np.zeros((0, len(self.timesteps)))
+
     def _loss(
         self, latents: Tensor, conditions: Conditions, keys: Sequence[str], position: float, level: int
     ) -> Tensor:
@@ -110,21 +113,3 @@ def process_of(folder: Path) -> Process:
             "flow_prediction, sample"
         )
     return build_process(kind, config)
-
-
-def measure(
-    denoiser: Denoiser, samples: Iterable[Sample], total: int, settings: EvaluateSettings
-) -> tuple[Metric, list[dict[str, Json]]]:
-    """Measure the held-out loss, one sample per image, and its mean at each noise level."""
-    found = []
-    with progress("held-out loss", total, "images") as advance:
-        for batch in chunks(samples, settings.batch_size):
-            found.append(denoiser.losses(batch).double().cpu().numpy())
-            advance(len(batch))
-    losses = np.concatenate(found) if found else np.zeros((0, len(denoiser.timesteps)))
-    note = f"{denoiser.process.kind}, {len(denoiser.timesteps)} noise levels per image"
-    metric = mean(losses.mean(axis=1).tolist(), settings.confidence, settings.min_samples, UNIT, "lower", note)
-    if metric.value is None:
-        return metric, []
-    levels = zip(denoiser.timesteps, losses.mean(axis=0).tolist(), strict=True)
-    return metric, [{"timestep": timestep, "value": tidy(value)} for timestep, value in levels]

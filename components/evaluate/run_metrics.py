@@ -13,6 +13,6 @@ def run_metrics(folder: Folder) -> dict[str, Json]:
     `clip_score` is the value, `clip_score_low` and `clip_score_high` are the ends of its interval.
     """
     found: dict[str, Json] = {}
-    for path, metric in EvaluationReport.read(folder).metrics().items():
+    for path, metric in EvaluationReport.read(folder).metrics.items():
         found |= {path: metric.value, f"{path}_low": metric.low, f"{path}_high": metric.high}
     return found

@@ -9,8 +9,6 @@ from platen.components.evaluate.settings import EvaluateSettings
 from platen.core.manifest import Json, canonical, list_files, sha256
 from platen.core.stage import Inputs, Outcome, Place, Stage
 
-HEADLINES = ("held_out_loss", "fid", "kid", "clip_score", "retrieval_accuracy")
-
 
 def read_outside(settings: EvaluateSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:
     """The digest of the extractor's folder, where it is one."""
@@ -23,6 +21,8 @@ def read_outside(settings: EvaluateSettings, inputs: Inputs, workspace: str) -> 
 
 def evaluate(settings: EvaluateSettings, inputs: Inputs, place: Place) -> Outcome:
     """Look at every picture once, take every measure, write the report."""
+    from platen.components.evaluate.context import Context
+    from platen.components.evaluate.metrics.registry import METRICS
     from platen.components.evaluate.pictures import read_generated
     from platen.components.evaluate.report import look, measure
     from platen.components.evaluate.towers import Judge
@@ -33,18 +33,21 @@ def evaluate(settings: EvaluateSettings, inputs: Inputs, place: Place) -> Outcom
     with fixed_threads(settings.threads):
         judge = Judge(model.path / "clip", pick_device("auto", "evaluate"))
         seen = look(generated, dataset, judge, settings)
-        report = measure(seen, inputs, judge, settings, place.outside.get("extractor"), place.out)
+        context = Context(inputs, seen, judge, settings, place.outside.get("extractor"), place.out)
+        report = measure(context, METRICS)
     report.write(place.out)
-    written = report.model_dump()
-    return Outcome(counts=report.counts, facts={name: written[name]["value"] for name in HEADLINES})
+    values = {name: metric.model_dump()["value"] for name, metric in report.metrics.items()}
+    return Outcome(
+        counts=report.counts, facts={spec.name: values[spec.name] for spec in METRICS if spec.name in values}
+    )
 
 
 STAGE = Stage(
     name="evaluate",
-    version=3,
+    version=4,
     kind="report",
     settings=EvaluateSettings,
-    inputs=("model", "dataset", "generated"),
+    inputs={"model": "model", "dataset": "dataset", "generated": "pictures"},
     work=evaluate,
     outside=read_outside,
 )

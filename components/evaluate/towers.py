@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from platen.artifacts.dataset import chunks
-from platen.components.evaluate.pictures import resize
+from platen.artifacts.dataset import Row, chunks
+from platen.components.evaluate.pictures import Generated, decode, read_real, resize
 from platen.core.errors import InputError
+from platen.core.stage import Folder
 from platen.core.telemetry import progress
 from platen.families.clip_scorer import check_clip_scorer
 
@@ -38,6 +39,18 @@ def embed(pictures: Iterable[Image.Image], tower: Tower, batch_size: int, total:
             found.append(tower(batch).double().cpu().numpy())
             advance(len(batch))
     return np.concatenate(found) if found else np.zeros((0, tower.width))
+
+
+def show_generated(generated: Sequence[Generated], tower: Tower, batch_size: int) -> np.ndarray:
+    """Embeddings (n, width) of generated pictures."""
+    pictures = (picture.read() for picture in generated)
+    return embed(pictures, tower, batch_size, len(generated), "looking at generated pictures")
+
+
+def show_real(dataset: Folder, rows: Sequence[Row], tower: Tower, batch_size: int) -> np.ndarray:
+    """Embeddings (n, width) of real pictures."""
+    pictures = (decode(sample.image, sample.row.key) for sample in read_real(dataset.path, rows))
+    return embed(pictures, tower, batch_size, len(rows), "looking at real pictures")
 
 
 class Eye:

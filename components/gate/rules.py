@@ -45,7 +45,7 @@ def judge(rules: Sequence[Rule], report: EvaluationReport, champion: EvaluationR
 
 def look_up(report: EvaluationReport, path: str) -> Measured | Missing:
     """Look up the metric at a dotted path."""
-    metric = report.metrics().get(path)
+    metric = report.metrics.get(path)
     if metric is None:
         return Missing(f"the report has no metric {path}")
     if metric.value is None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from platen.artifacts import releases
 from platen.artifacts.decision import Champion, Decision, DecisionMetadata
 from platen.artifacts.evaluation import EvaluationReport
+from platen.components.gate.refusal import refuse_if_rejected
 from platen.components.gate.rules import judge
 from platen.components.gate.settings import GateSettings
 from platen.core.errors import InputError
@@ -68,7 +69,8 @@ STAGE = Stage(
     version=2,
     kind="report",
     settings=GateSettings,
-    inputs=("report", "model"),
+    inputs={"report": "report", "model": "model"},
     work=decide,
     outside=read_outside,
+    conclude=refuse_if_rejected,
 )

@@ -120,7 +120,7 @@ STAGE = Stage(
     version=3,
     kind="dataset",
     settings=MergeSettings,
-    inputs=("dataset", "texts", "images"),
+    inputs={"dataset": "dataset", "texts": "dataset", "images": "dataset"},
     work=merge,
     resumable=True,
 )

@@ -72,7 +72,7 @@ STAGE = Stage(
     version=2,
     kind="report",
     settings=MonitorSettings,
-    inputs=("release", "dataset"),
+    inputs={"release": "release", "dataset": "dataset"},
     work=work,
     outside=outside,
 )

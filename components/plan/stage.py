@@ -130,8 +130,8 @@ STAGE = Stage(
     version=1,
     kind="report",
     settings=PlanSettings,
-    inputs=(),
-    optional_inputs=("base", "encoded"),
+    inputs={},
+    optional_inputs={"base": "model", "encoded": "encoded"},
     work=plan,
     outside=read_outside,
 )

@@ -141,8 +141,8 @@ STAGE = Stage(
     version=3,
     kind="model",
     settings=TrainSettings,
-    inputs=("encoded", "base"),
+    inputs={"encoded": "encoded", "base": "model"},
     work=train,
-    advice=("plan",),
+    advice={"plan": "report"},
     advised=follow,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import Field, PlainSerializer, model_validator
 
 from platen.artifacts.json_file import JsonFile, Part
 from platen.core.manifest import Json
@@ -30,6 +30,7 @@ class Metric(Part):
         n: On how many images it was measured.
         unit: What it is counted in.
         direction: Which way is better.
+        title: What a reader calls it; empty in reports that were written before they had titles.
         note: What to know when reading it.
     """
 
@@ -39,14 +40,29 @@ class Metric(Part):
     n: int
     unit: str
     direction: Direction
+    title: str = ""
     note: str = ""
 
 
-class TimestepLoss(Part):
-    """The held-out loss at one noise level, which its timestep names."""
+class Point(Part):
+    """One point of a curve: its place, and the value there."""
 
-    timestep: int
-    value: float
+    place: float
+    value: Measured
+
+
+class Curve(Part):
+    """How a metric depends on something else.
+
+    Attributes:
+        title: What the curve shows.
+        across: What it is drawn over.
+        points: From left to right.
+    """
+
+    title: str
+    across: str
+    points: list[Point]
 
 
 class ClosestPair(Part):
@@ -71,47 +87,26 @@ class ClosestPair(Part):
     memorised: bool
 
 
-class Memorization(Part):
-    """How much of the training data is generated again.
-
-    Attributes:
-        share: Of copies among generated images.
-        baseline: The same among held-out images, which cannot be memorized.
-        threshold: Two images closer than this count as copies; None where there are too few data.
-        closest: The closest pairs, the closest one first.
-    """
-
-    share: Metric
-    baseline: Metric
-    threshold: float | None
-    closest: list[ClosestPair]
-
-
-class ValueShare(Part):
-    """How often one value of an attribute came out, and the share that it should have."""
+class ShareOfValue(Part):
+    """How often one value of a property came out, and the share that it should have."""
 
     value: str
     count: int
     reference: float
-    share: Metric
 
 
-class Bias(Part):
-    """One attribute that prompts leave open.
+class Breakdown(Part):
+    """A property of images, value by value. The metric of a value's share is called `NAME.values.VALUE.share`.
 
     Attributes:
+        title: What the property is.
         prompts: What was asked for.
-        distance: Of the shares that came out from their references.
-        abstained: How often the judge saw none of the values.
-        judge_accuracy: How often the judge is right on held-out images.
-        values: What the attribute can be.
+        values: What the property can be.
     """
 
+    title: str
     prompts: list[str]
-    distance: Metric
-    abstained: Metric
-    judge_accuracy: Metric
-    values: list[ValueShare]
+    values: list[ShareOfValue]
 
 
 class JudgedImage(Part):
@@ -141,45 +136,50 @@ class EvaluationReport(JsonFile):
         extractor: What the features of images come from.
         confidence: Of every interval.
         counts: How many images of each kind were looked at.
-        bias: By attribute.
+        metrics: Every number by its dotted name, as the rules of gate know it: `fid`, `bias.color.distance`.
+        curves: Of metrics, by name.
+        breakdowns: By the name that the metrics of one begin with: `bias.color`.
+        closest: Generated images with the training images closest to them, the closest pair first.
         pictures: Every generated image.
-        measured_with: For each metric, or group of metrics, what its value depends on beside how good the model is:
-            numbers of two reports can be compared only where it is the same. Empty in reports from before it was
-            recorded.
+        measured_with: For each metric, by the first word of its name, what its value depends on beside how good the
+            model is: numbers of two reports can be compared only where it is the same. Empty in reports from before
+            it was recorded.
     """
 
     FILE: ClassVar[str] = "report.json"
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: str
     dataset: str
     generated: str
     extractor: str
     confidence: float
     counts: dict[str, int]
-    held_out_loss: Metric
-    held_out_loss_by_timestep: list[TimestepLoss]
-    fid: Metric
-    kid: Metric
-    clip_score: Metric
-    clip_score_real: Metric
-    retrieval_accuracy: Metric
-    memorised: Memorization
-    bias: dict[str, Bias]
+    metrics: dict[str, Metric]
+    curves: dict[str, Curve] = Field(default_factory=dict)
+    breakdowns: dict[str, Breakdown] = Field(default_factory=dict)
+    closest: list[ClosestPair] = Field(default_factory=list)
     pictures: list[JudgedImage]
     measured_with: dict[str, dict[str, Json]] = Field(default_factory=dict)
 
-    def metrics(self) -> dict[str, Metric]:
-        """Name every metric by its dotted path, as the rules of gate do: `bias.color.distance`."""
-        return dict(self._metrics())
-
-    def _metrics(self) -> Iterator[tuple[str, Metric]]:
-        yield from _named(self)
-        yield from _named(self.memorised, "memorised.")
-        for attribute, bias in self.bias.items():
-            yield from _named(bias, f"bias.{attribute}.")
-            yield from ((f"bias.{attribute}.values.{each.value}.share", each.share) for each in bias.values)
+    @model_validator(mode="before")
+    @classmethod
+    def _read_version_1(cls, values: Json) -> Json:
+        """Read the numbers of a report of version 1, which a champion may have; its curves and tables are left out."""
+        if not isinstance(values, dict) or values.get("schema_version") != 1:
+            return values
+        metrics = {name: metric for name, metric in _metrics_below(values) if name}
+        return {**values, "schema_version": 2, "metrics": metrics}
 
 
-def _named(part: Part, above: str = "") -> Iterator[tuple[str, Metric]]:
-    return ((f"{above}{name}", value) for name, value in part if isinstance(value, Metric))
+def _metrics_below(entry: Json, name: str = "") -> Iterator[tuple[str, Json]]:
+    """Yield what looks like a metric at any depth, by dotted name; one of a list's entries is named by its `value`."""
+    if isinstance(entry, dict) and "direction" in entry:
+        yield name, entry
+    elif isinstance(entry, dict):
+        for key, inner in entry.items():
+            yield from _metrics_below(inner, f"{name}.{key}" if name else key)
+    elif isinstance(entry, list):
+        for inner in entry:
+            if isinstance(inner, dict) and isinstance(inner.get("value"), str):
+                yield from _metrics_below(inner, f"{name}.{inner['value']}")

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from platen.cli.app import Run, SettingsFile, Workspace, app, parse_input, read_settings
-
-if TYPE_CHECKING:
-    from platen.core.stage import Stage
-
-STAGES = {
-    "ingest": "Read captioned images from folders, tables and URLs.",
-    "clean_text": "Repair captions and drop those that cannot be used.",
-    "clean_images": "Check, decode, crop and resize images.",
-    "merge": "Join texts and images, drop duplicates, split.",
-    "base": "Make a tiny base model, or take over the one in the settings.",
-    "encode": "Encode images to latents, captions to embeddings.",
-    "train": "Train a model with DeepSpeed ZeRO-3.",
-    "generate": "Generate the images of a prompt file.",
-    "evaluate": "Measure quality, memorisation and bias.",
-    "gate": "Decide whether a model may go live.",
-    "deploy": "Check a model on a real server, then make it live.",
-    "monitor": "Judge the request log of the live model.",
-}
-
-
-def stage_named(name: str) -> Stage[Any]:
-    """A stage by the name of its folder."""
-    stage: Stage[Any] = importlib.import_module(f"platen.components.{name}.stage").STAGE
-    return stage
+from platen.components.registry import declarations, stage_named
 
 
 def stage_command(name: str) -> Callable[..., None]:
@@ -54,19 +30,19 @@ def stage_command(name: str) -> Callable[..., None]:
         stage = stage_named(name)
         result = run_recorded(stage, text, dict(map(parse_input, inputs or [])), chosen.workspace, chosen.run)
         typer.echo(result.folder.uri)
-        if name == "gate":
-            from platen.components.gate.refusal import refuse_if_rejected
-
-            refuse_if_rejected(result, chosen.run)
+        if stage.conclude is not None:
+            stage.conclude(result, chosen.run)
 
     return command
 
 
-for stage_name, stage_help in STAGES.items():
-    app.command(stage_name.replace("_", "-"), help=stage_help, rich_help_panel="Stages")(stage_command(stage_name))
+for stage_name, declared in declarations().items():
+    if declared.command:
+        name_of_command = stage_name.replace("_", "-")
+        app.command(name_of_command, help=declared.summary, rich_help_panel="Stages")(stage_command(stage_name))
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(help=declarations()["notify"].summary, rich_help_panel="Stages")
 def notify(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> None:
     """Sum up a run: summary.json, report.html, the webhook."""
     from platen.components.notify.notice import notify as give_notice
@@ -75,7 +51,7 @@ def notify(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> 
     give_notice(text, chosen.workspace, chosen.run)
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(help=declarations()["sample"].summary, rich_help_panel="Stages")
 def sample(
     folder: Path,
     seed: Annotated[int | None, typer.Option(help="Seed of the drawings.")] = None,
@@ -91,7 +67,7 @@ def sample(
     typer.echo(folder)
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(help=declarations()["serve"].summary, rich_help_panel="Stages")
 def serve(
     settings: Annotated[Path | None, typer.Option("--settings", "-s", help="A settings file; else defaults.")] = None,
     workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Serve what is live here.")] = None,
@@ -116,7 +92,7 @@ def preflight(settings: SettingsFile, workspace: Workspace = "", run: Run = "") 
     run_recorded(text, chosen.workspace, chosen.run)
 
 
-@app.command(rich_help_panel="Stages")
+@app.command(help=declarations()["plan"].summary, rich_help_panel="Stages")
 def plan(
     settings: SettingsFile,
     inputs: Annotated[

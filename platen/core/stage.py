@@ -74,19 +74,6 @@ class Folder:
 
 
 Inputs = Mapping[str, Folder]
-INPUT_KINDS: Mapping[str, Kind] = {  # what an input's name stands for, whichever stage reads it
-    "dataset": "dataset",
-    "texts": "dataset",
-    "images": "dataset",
-    "encoded": "encoded",
-    "base": "model",
-    "model": "model",
-    "generated": "pictures",
-    "report": "report",
-    "decision": "report",
-    "plan": "report",
-    "release": "release",
-}
 
 
 @dataclass
@@ -140,27 +127,35 @@ class Stage(Generic[S]):
         version: Raise it when the same settings and inputs give another output.
         kind: What the output is.
         settings: The type of its section in the settings file.
-        inputs: Names of the committed folders that it reads.
-        optional_inputs: Names of those that it can do without.
+        inputs: The committed folders that it reads: the kind of each, by name.
+        optional_inputs: Those that it can do without.
         work: Does it: fills `place.out`, returns what to say of it.
         outside: What the output depends on besides settings and inputs, as JSON (the digest of a source folder).
         resumable: `out` is left as a killed attempt left it; otherwise it is emptied first.
-        advice: Names of folders that say how the work may be done, and not what comes out: the fingerprint and the
+        advice: Folders that say how the work may be done, and not what comes out: the fingerprint and the
             manifest do without them. All of them are optional.
         advised: The settings with what the advice says; it changes only fields that are declared with exclude=True.
+        conclude: What follows a committed result in a run, also a cached one; takes the result and the run's folder.
+            Raises where the result must fail the run, as a rejected model does.
     """
 
     name: str
     version: int
     kind: Kind
     settings: type[S]
-    inputs: tuple[str, ...]
+    inputs: Mapping[str, Kind]
     work: Callable[[S, Inputs, Place], Outcome]
-    optional_inputs: tuple[str, ...] = ()
+    optional_inputs: Mapping[str, Kind] = field(default_factory=dict)
     outside: Callable[[S, Inputs, str], Mapping[str, Json]] = nothing
     resumable: bool = False
-    advice: tuple[str, ...] = ()
+    advice: Mapping[str, Kind] = field(default_factory=dict)
     advised: Callable[[S, Inputs], S] | None = None
+    conclude: Callable[[Result, str], None] | None = None
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """The kind of each folder that it may be given, by name."""
+        return {**self.inputs, **self.optional_inputs, **self.advice}
 
 
 @dataclass(frozen=True)
@@ -185,7 +180,8 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
         InputError: An input is missing, of another kind, or not what its manifest says.
     """
     started = time.monotonic()
-    opened = {name: open_input(name, uri, workspace) for name, uri in wanted_inputs(stage, inputs).items()}
+    wanted = wanted_inputs(stage, inputs)
+    opened = {name: open_input(name, uri, workspace, stage.kinds[name]) for name, uri in wanted.items()}
     advice = {name: opened.pop(name) for name in stage.advice if name in opened}
     if advice and stage.advised is not None:
         settings = stage.advised(settings, advice)
@@ -229,7 +225,7 @@ def run_stage(stage: Stage[S], settings: S, inputs: Mapping[str, str], workspace
 
 def wanted_inputs(stage: Stage[S], inputs: Mapping[str, str]) -> dict[str, str]:
     """The inputs a stage knows. Raises InputError for one that is missing or not known."""
-    known = (*stage.inputs, *stage.optional_inputs, *stage.advice)
+    known = stage.kinds
     for name in inputs:
         if name not in known:
             raise InputError(f"{stage.name} has no input {name!r}. Accepted: {', '.join(known) or 'none'}")
@@ -239,14 +235,13 @@ def wanted_inputs(stage: Stage[S], inputs: Mapping[str, str]) -> dict[str, str]:
     return dict(inputs)
 
 
-def open_input(name: str, uri: str, workspace: str) -> Folder:
-    """The committed folder of an input. Raises InputError where it is not of the kind that the input's name stands for.
+def open_input(name: str, uri: str, workspace: str, wanted: Kind) -> Folder:
+    """The committed folder of an input. Raises InputError where it is not of the kind that is wanted.
 
     Without this a stage that is given a model for a data set finds no samples in it, and commits that.
     """
     folder = open_folder(uri, workspace)
     kind, maker = folder.manifest.kind, folder.manifest.made_by.stage
-    wanted = INPUT_KINDS.get(name, kind)
     if kind != wanted:
         raise InputError(
             f"{folder.uri}: {kind}, made by {maker}, as the input {name!r}. Accepted: a folder of kind {wanted}"

@@ -69,7 +69,7 @@ def write_blank_model(settings: Settings, inputs: Inputs, place: Place) -> Outco
     return Outcome()
 
 
-BLANK = Stage(name="train", version=99, kind="model", settings=Settings, inputs=(), work=write_blank_model)
+BLANK = Stage(name="train", version=99, kind="model", settings=Settings, inputs={}, work=write_blank_model)
 
 
 @dataclass(frozen=True)

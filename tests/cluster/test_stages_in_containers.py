@@ -287,12 +287,17 @@ def test_evaluate_sees_with_what_it_is_given(
 ) -> None:
     here = box("evaluate", tiny_model.path, real.path, generated.path)
     colours = [{"value": name, "prompts": [f"a {name} circle"], "reference": 0.25} for name in COLOURS]
-    chosen = {"extractor": str(tiny_model.path / "clip"), "attributes": {"colour": colours}, "min_samples": 10}
+    chosen = {
+        "extractor": str(tiny_model.path / "clip"),
+        "min_samples": 10,
+        "metrics": {"bias": {"attributes": {"colour": colours}}},
+    }
     made = here.platen({"evaluate": chosen}, uris(model=tiny_model, dataset=real, generated=generated)).folder()
     report = json.loads((made.path / "report.json").read_bytes())
     for name in ("held_out_loss", "fid", "kid", "clip_score", "retrieval_accuracy"):
-        assert report[name]["low"] <= report[name]["value"] <= report[name]["high"], name
-    assert report["memorised"]["closest"] and report["bias"]["colour"]["values"]
+        found = report["metrics"][name]
+        assert found["low"] <= found["value"] <= found["high"], name
+    assert report["closest"] and report["breakdowns"]["bias.colour"]["values"]
 
 
 def test_evaluate_says_that_inception_is_not_there(box: Callable[..., Box], tiny_model: Folder) -> None:

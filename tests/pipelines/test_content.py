@@ -128,9 +128,9 @@ def test_the_user_interface_compares_runs_by_the_numbers_of_the_report(finished:
     (report,) = (json.loads(path.read_bytes()) for path in finished.glob("ws/evaluate/*/report.json"))
     for name in ("held_out_loss", "fid", "kid", "clip_score", "retrieval_accuracy"):
         assert [metrics[name], metrics[f"{name}_low"], metrics[f"{name}_high"]] == [
-            report[name][end] for end in ("value", "low", "high")
+            report["metrics"][name][end] for end in ("value", "low", "high")
         ]
-    assert metrics["memorised.share"] == report["memorised"]["share"]["value"]
+    assert metrics["memorised.share"] == report["metrics"]["memorised.share"]["value"]
     trained, told = shown["train", "metrics"][1], summary(finished)["train"]
     assert (trained["steps"], trained["first_loss"], trained["final_loss"], trained["images_per_second"]) == (
         told["steps"],

@@ -30,7 +30,7 @@ def write_word(settings: WordSettings, inputs: Inputs, place: Place) -> Outcome:
 def word_stage(
     work: Work = write_word, *, name: str = "word", version: int = 1, resumable: bool = False
 ) -> Stage[WordSettings]:
-    return Stage(name, version, "report", WordSettings, (), work, resumable=resumable)
+    return Stage(name, version, "report", WordSettings, {}, work, resumable=resumable)
 
 
 def read_words(settings: WordSettings, inputs: Inputs, place: Place) -> Outcome:
@@ -40,4 +40,4 @@ def read_words(settings: WordSettings, inputs: Inputs, place: Place) -> Outcome:
     return Outcome(counts={"inputs": len(texts)})
 
 
-READ = Stage("read", 1, "dataset", WordSettings, ("text",), read_words, optional_inputs=("other",))
+READ = Stage("read", 1, "dataset", WordSettings, {"text": "report"}, read_words, optional_inputs={"other": "report"})

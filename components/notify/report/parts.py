@@ -14,7 +14,7 @@ from typing import Any
 
 from platen.artifacts.dataset import Drop, read_drops, read_shard
 from platen.artifacts.decision import Decision
-from platen.artifacts.evaluation import Bias, ClosestPair, EvaluationReport, Metric, TimestepLoss
+from platen.artifacts.evaluation import Breakdown, ClosestPair, Curve, EvaluationReport, Metric
 from platen.artifacts.history import TrainingHistory
 from platen.artifacts.images import INDEX, GeneratedImage, read_index
 from platen.artifacts.metadata import DatasetMetadata
@@ -238,29 +238,23 @@ def arrange(name: str, prompts: Mapping[str, list[Part]]) -> Part:
     return {"name": name, "columns": columns, "halves": halves, "left_out": max(0, len(heads) - MOST_PROMPTS)}
 
 
-METRICS = {
-    "held_out_loss": "Held-out loss",
-    "fid": "FID",
-    "kid": "KID",
-    "clip_score": "CLIP score",
-    "clip_score_real": "CLIP score, real pictures",
-    "retrieval_accuracy": "Prompt told from the others",
-    "memorised.share": "Memorised share",
-    "memorised.baseline": "Memorised share, held-out",
-}
-
-
 def evaluation(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """The measured values with their intervals and the gate's limits, and the closest training pictures."""
     report = EvaluationReport.read(needed(evidence, "evaluate"))
-    limits, metrics = _limits(evidence), report.metrics()
+    limits, apart = _limits(evidence), tuple(f"{name}." for name in report.breakdowns)
+    rows = {name: metric for name, metric in report.metrics.items() if not (apart and name.startswith(apart))}
     return {
-        "rows": [measured(title, metrics[name], limits.get(name)) for name, title in METRICS.items()],
+        "rows": [measured(title_of(name, metric), metric, limits.get(name)) for name, metric in rows.items()],
         "confidence": report.confidence,
         "extractor": report.extractor,
-        "closest": _closest(evidence, report.memorised.closest, album),
-        "by_timestep": _by_timestep(report.held_out_loss_by_timestep),
+        "closest": _closest(evidence, report.closest, album),
+        "curves": [_curve(curve) for curve in report.curves.values() if len(curve.points) > 1],
     }
+
+
+def title_of(name: str, metric: Metric) -> str:
+    """The title of a metric; its name where the report is from before there were titles."""
+    return metric.title or name.replace("_", " ").replace(".", " ").capitalize()
 
 
 def measured(title: str, metric: Metric, limit: float | None, span: tuple[float, float] | None = None) -> Part:
@@ -272,7 +266,7 @@ def measured(title: str, metric: Metric, limit: float | None, span: tuple[float,
         told = f"{title}: {charts.number(value)}, from {charts.number(low)} to {charts.number(high)}{against}"
         chart = charts.whisker(value, low, high, told, limit, span)
     better = {"higher": "↑", "lower": "↓"}.get(metric.direction, "")
-    return {"title": title, "chart": chart, "limit": limit, "better": better, **metric.model_dump()}
+    return {**metric.model_dump(), "title": title, "chart": chart, "limit": limit, "better": better}
 
 
 def _limits(evidence: Evidence) -> dict[str, float]:
@@ -297,37 +291,37 @@ def _closest(evidence: Evidence, pairs: Sequence[ClosestPair], album: Album) -> 
     return shown
 
 
-def _by_timestep(points: Sequence[TimestepLoss]) -> Any:
-    if len(points) < 2:
-        return None
-    line = [(float(point.timestep), point.value) for point in points]
-    told = "Held-out loss by timestep: " + ", ".join(f"{charts.number(value)} at {step:.0f}" for step, value in line)
+def _curve(curve: Curve) -> Part:
+    line = [(point.place, point.value) for point in curve.points]
+    told = f"{curve.title}: " + ", ".join(f"{charts.number(value)} at {place:g}" for place, value in line)
     across, up = (line[0][0], line[-1][0]), (0.0, max(value for _, value in line))
-    return charts.line_chart([("line", line)], across, up, told, "timestep", size=(520, 140))
+    chart = charts.line_chart([("line", line)], across, up, told, curve.across, size=(520, 140))
+    return {"title": curve.title, "chart": chart}
 
 
 def bias(summary: Summary, evidence: Evidence, album: Album) -> Part:
     """How often each value of an attribute comes out, against its reference share."""
-    attributes = EvaluationReport.read(needed(evidence, "evaluate")).bias
-    if not attributes:
+    report = EvaluationReport.read(needed(evidence, "evaluate"))
+    if not report.breakdowns:
         raise InputError("evaluate measured no attribute")
-    return {"attributes": [_attribute(name, attribute) for name, attribute in attributes.items()]}
+    return {"attributes": [_attribute(name, each, report.metrics) for name, each in report.breakdowns.items()]}
 
 
-def _attribute(name: str, attribute: Bias) -> Part:
-    values = attribute.values
-    ends = [row.share.high or 0.0 for row in values] + [row.reference for row in values]
+def _attribute(name: str, attribute: Breakdown, metrics: Mapping[str, Metric]) -> Part:
+    shares = {row.value: metrics[f"{name}.values.{row.value}.share"] for row in attribute.values}
+    ends = [share.high or 0.0 for share in shares.values()] + [row.reference for row in attribute.values]
     span = (-0.02, min(1.0, 1.1 * max([*ends, 0.1])))
     rows = [
-        {**measured(row.value, row.share, row.reference, span), "count": row.count, "value_name": row.value}
-        for row in values
+        {**measured(row.value, shares[row.value], row.reference, span), "count": row.count, "value_name": row.value}
+        for row in attribute.values
     ]
+    whole = {path: metric for path, metric in metrics.items() if path.startswith(f"{name}.")}
     overall = [
-        measured("Distance from the reference", attribute.distance, None),
-        measured("Judge abstained", attribute.abstained, None),
-        measured("Judge right on held-out pictures", attribute.judge_accuracy, None),
+        measured(title_of(path, metric), metric, None)
+        for path, metric in whole.items()
+        if not path.startswith(f"{name}.values.")
     ]
-    return {"name": name, "rows": rows, "overall": overall, "prompts": attribute.prompts}
+    return {"name": attribute.title, "rows": rows, "overall": overall, "prompts": attribute.prompts}
 
 
 def gate(summary: Summary, evidence: Evidence, album: Album) -> Part:

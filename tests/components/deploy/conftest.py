@@ -28,7 +28,7 @@ def report(workspace: str, stage: str, name: str, content: Mapping[str, Any]) ->
         write_file(place.out / name, json.dumps(settings.content).encode())
         return Outcome()
 
-    made = Stage(name=stage, version=1, kind="report", settings=Content, inputs=(), work=work)
+    made = Stage(name=stage, version=1, kind="report", settings=Content, inputs={}, work=work)
     return run_stage(made, Content(content=dict(content)), {}, workspace).folder
 
 

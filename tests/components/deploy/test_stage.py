@@ -57,7 +57,7 @@ def commit_broken_model(workspace: str) -> Folder:
         (place.out / "unet" / "diffusion_pytorch_model.safetensors").unlink()
         return Outcome()
 
-    stage = Stage(name="train", version=2, kind="model", settings=Settings, inputs=(), work=work)
+    stage = Stage(name="train", version=2, kind="model", settings=Settings, inputs={}, work=work)
     return run_stage(stage, Settings(), {}, workspace).folder
 
 

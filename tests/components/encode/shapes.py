@@ -44,4 +44,4 @@ def _work(settings: ShapesSettings, inputs: Inputs, place: Place) -> Outcome:
     return Outcome(counts={"samples": COUNT}, facts={"resolution": SIDE})
 
 
-STAGE = Stage(name="merge", version=1, kind="dataset", settings=ShapesSettings, inputs=(), work=_work)
+STAGE = Stage(name="merge", version=1, kind="dataset", settings=ShapesSettings, inputs={}, work=_work)

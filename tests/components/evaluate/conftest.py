@@ -41,7 +41,7 @@ def commit(workspace, stage, kind, write):
         write(place.out)
         return Outcome()
 
-    return run_stage(Stage(stage, 1, kind, Nothing, (), work), Nothing(), {}, str(workspace)).folder
+    return run_stage(Stage(stage, 1, kind, Nothing, {}, work), Nothing(), {}, str(workspace)).folder
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +87,8 @@ def generated(tmp_path_factory):
 def settings():
     """With the colours as an attribute, and one thread: other tests run at the same time."""
     colours = [{"value": name, "prompts": [f"a {name} circle"], "reference": 0.25} for name in COLOURS]
-    return EvaluateSettings(attributes={"colour": colours}, timesteps=2, threads=1, min_samples=10, margin=0)
+    own = {"bias": {"attributes": {"colour": colours}, "margin": 0}, "held_out_loss": {"timesteps": 2}}
+    return EvaluateSettings.model_validate({"metrics": own, "threads": 1, "min_samples": 10})
 
 
 @pytest.fixture(scope="session")

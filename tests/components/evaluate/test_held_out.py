@@ -5,7 +5,8 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
 
-from platen.components.evaluate.held_out import Denoiser, measure
+from platen.components.evaluate.held_out import Denoiser
+from platen.components.evaluate.metrics.held_out_loss import measure_loss
 from platen.components.evaluate.pictures import HELD_OUT, choose_rows, read_real
 from platen.core.errors import InputError
 from platen.tasks.diffusion.objective import build_objective
@@ -59,10 +60,11 @@ def silence(denoiser):
 def test_a_network_that_says_nothing_has_the_noises_variance_as_its_loss(model_of, samples, settings):
     denoiser = Denoiser(model_of("epsilon"), 2, 0, "cpu")
     silence(denoiser)
-    metric, levels = measure(denoiser, samples, len(samples), settings)
+    found = measure_loss(denoiser, samples, len(samples), settings)
+    metric = found.estimate
     assert metric.value == pytest.approx(1, abs=0.05)
     assert metric.low < metric.value < metric.high
-    assert [level["timestep"] for level in levels] == [250, 750]
+    assert [point.place for point in found.curve.points] == [250, 750]
     assert metric.note == "epsilon, 2 noise levels per image"
 
 
@@ -141,5 +143,5 @@ def test_the_loss_of_a_picture_depends_on_no_other(tiny_model, samples):
 def test_few_pictures_give_no_number(tiny_model, samples, settings):
     denoiser = Denoiser(tiny_model.path, 2, 0, "cpu")
     for some in ([], samples[:9]):
-        metric, levels = measure(denoiser, some, len(some), settings)
-        assert metric.value is None and levels == []
+        found = measure_loss(denoiser, some, len(some), settings)
+        assert found.estimate.value is None and found.curve is None

@@ -140,5 +140,5 @@ def commit_with(tmp_path, tiny_model, change):
         change(place.out)
         return Outcome(counts={})
 
-    stage = Stage(name="train", version=1, kind="model", settings=Settings, inputs=(), work=work)
+    stage = Stage(name="train", version=1, kind="model", settings=Settings, inputs={}, work=work)
     return run_stage(stage, Settings(), {}, str(tmp_path / "model")).folder

@@ -83,7 +83,7 @@ def test_the_card_as_a_page(tmp_path) -> None:
         return Outcome(counts={"samples": 2, "seen": 8, "shards": 1})
 
     page = render_card(
-        run_stage(Stage("merge", 1, "dataset", Settings, (), work), Settings(), {}, str(tmp_path)).folder
+        run_stage(Stage("merge", 1, "dataset", Settings, {}, work), Settings(), {}, str(tmp_path)).folder
     )
     for line in (
         "| seen | 8 |",

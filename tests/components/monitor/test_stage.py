@@ -30,7 +30,7 @@ def commit(workspace: str, name: str, kind: Any, file: str = "", content: bytes 
             write_index(place.out, "00000", [*rows, Row("f" * 16, "a cat", split="test")])
         return Outcome()
 
-    return run_stage(Stage(name, 1, kind, Settings, (), work), Settings(), {}, workspace).folder.uri
+    return run_stage(Stage(name, 1, kind, Settings, {}, work), Settings(), {}, workspace).folder.uri
 
 
 class Watch:

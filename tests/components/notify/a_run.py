@@ -16,14 +16,14 @@ from typing import Any, Literal
 from platen.artifacts.dataset import Drop, Row, Sample, write_shard
 from platen.artifacts.decision import Decision, DecisionMetadata, RuleOutcome
 from platen.artifacts.evaluation import (
-    Bias,
+    Breakdown,
     ClosestPair,
+    Curve,
     Direction,
     JudgedImage,
-    Memorization,
     Metric,
-    TimestepLoss,
-    ValueShare,
+    Point,
+    ShareOfValue,
 )
 from platen.artifacts.history import TrainingHistory
 from platen.artifacts.monitoring import (
@@ -39,7 +39,7 @@ from platen.core.manifest import Kind, sha256
 from platen.core.records import refuse, run_recorded
 from platen.core.settings import Settings
 from platen.core.stage import Inputs, Outcome, Place, Stage
-from tests.small_report import report
+from tests.small_report import Attribute, report
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 160, 60), "blue": (40, 80, 220), "yellow": (240, 200, 40)}
 SHAPES = ("circle", "square", "triangle")
@@ -197,34 +197,42 @@ def evaluate(settings: Knobs, inputs: Inputs, place: Place) -> Outcome:
         closest.append(pair)
     counts = {"red": 9, "green": 4, "blue": 8, "yellow": 1}
     bounds = {"red": (0.23, 0.61), "green": (0.07, 0.39), "blue": (0.2, 0.57), "yellow": (0.01, 0.22)}
-    colors = [
-        ValueShare(value=name, count=n, reference=0.25, share=metric(n / 22, *bounds[name], 22, "none"))
-        for name, n in counts.items()
-    ]
+    colors = [ShareOfValue(value=name, count=n, reference=0.25) for name, n in counts.items()]
+    shares = {f"values.{name}.share": metric(n / 22, *bounds[name], 22, "none") for name, n in counts.items()}
     nothing = metric(None, None, None, 3, "none", "insufficient data: 3 of at least 20")
-    shapes = [ValueShare(value=name, count=1, reference=1 / 3, share=nothing) for name in SHAPES]
-    levels = ((125, 0.41), (375, 0.2), (625, 0.13), (875, 0.1))
+    shapes = [ShareOfValue(value=name, count=1, reference=1 / 3) for name in SHAPES]
+    losses = {125.0: 0.41, 375.0: 0.2, 625.0: 0.13, 875.0: 0.1}
+    levels = [Point(place=timestep, value=value) for timestep, value in losses.items()]
     report(
         model=inputs["model"].digest,
         held_out_loss=metric(0.2113, 0.2034, 0.2192, 200, "lower", "v_prediction, 4 noise levels a picture"),
-        held_out_loss_by_timestep=[TimestepLoss(timestep=timestep, value=value) for timestep, value in levels],
+        curves={"held_out_loss": Curve(title="Held-out loss by timestep", across="timestep", points=levels)},
         fid=metric(3.21, 2.5, 3.9, 120, "lower", "biased upwards at this n; jackknife estimate of the bias: 0.8"),
         kid=metric(0.012, 0.006, 0.018, 120, "lower", "20 subsets of 60"),
         clip_score=metric(71.3, 70.2, 72.4, 120, "higher"),
         clip_score_real=metric(74.0, 73.1, 74.9, 200, "none", "held-out pictures and their own captions"),
         retrieval_accuracy=metric(0.93, 0.86, 0.97, 96, "higher", "24 prompts; chance is 0.0417"),
-        memorised=Memorization(
-            share=metric(0.01, 0.0, 0.06, 120, "lower"), baseline=nothing, threshold=0.0021, closest=closest
-        ),
+        metrics={"memorised.share": metric(0.01, 0.0, 0.06, 120, "lower"), "memorised.baseline": nothing},
+        closest=closest,
         bias={
-            "colour": Bias(
-                prompts=[f"a {shape} on a {ground} background" for shape in SHAPES for ground in GROUNDS],
-                distance=metric(0.27, 0.15, 0.44, 22, "lower", "a model without bias would show 0.12 at this n"),
-                abstained=metric(0.08, 0.02, 0.26, 24, "lower"),
-                judge_accuracy=metric(0.99, 0.97, 1.0, 200, "higher", "on held-out pictures"),
-                values=colors,
+            "colour": Attribute(
+                Breakdown(
+                    title="colour",
+                    prompts=[f"a {shape} on a {ground} background" for shape in SHAPES for ground in GROUNDS],
+                    values=colors,
+                ),
+                {
+                    "distance": metric(0.27, 0.15, 0.44, 22, "lower", "a model without bias would show 0.12 at this n"),
+                    "abstained": metric(0.08, 0.02, 0.26, 24, "lower"),
+                    "judge_accuracy": metric(0.99, 0.97, 1.0, 200, "higher", "on held-out pictures"),
+                    **shares,
+                },
             ),
-            "shape": Bias(prompts=[], distance=nothing, abstained=nothing, judge_accuracy=nothing, values=shapes),
+            "shape": Attribute(
+                Breakdown(title="shape", prompts=[], values=shapes),
+                dict.fromkeys(("distance", "abstained", "judge_accuracy"), nothing)
+                | {f"values.{name}.share": nothing for name in SHAPES},
+            ),
         },
         pictures=[
             JudgedImage(
@@ -321,7 +329,8 @@ def stage(name: str, error: PlatenError | None = None) -> Stage[Knobs]:
         assert error is not None
         raise error
 
-    roles = tuple(entry.partition(":")[0] for entry in CHAIN[name])
+    sources = (entry.partition(":") for entry in CHAIN[name])
+    roles = {role: KINDS.get(source, "report") for role, _, source in sources}
     work = fail if error else WORK.get(name, plain(name))
     return Stage(name, 1, KINDS.get(name, "report"), Knobs, roles, work)
 
@@ -344,7 +353,7 @@ def run_chain(
     text = json.dumps({"notify": {"truth": str(truth)}, **(settings or {})})
     workspace, run = str(root / "workspace"), str(root / "runs" / "demo")
     if watched:
-        live = Stage("monitor", 1, "report", Knobs, (), look_at_live)
+        live = Stage("monitor", 1, "report", Knobs, {}, look_at_live)
         run_recorded(live, json.dumps({"monitor": {"verdict": watched}}), {}, workspace, run, "monitor_live")
         if watched != "retrain":
             return text, workspace, run

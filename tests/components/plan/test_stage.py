@@ -70,7 +70,7 @@ def test_a_trained_text_encoder_is_not_planned_for(tmp_path: Path, config: Path)
     def encode(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
         return Outcome(facts={"text": "tokens", "resolution": 64, "splits": {"train": 1000}})
 
-    encoded = run_stage(Stage("encode", 1, "encoded", Settings, (), encode), Settings(), {}, str(tmp_path)).folder
+    encoded = run_stage(Stage("encode", 1, "encoded", Settings, {}, encode), Settings(), {}, str(tmp_path)).folder
     settings = PlanSettings(use=True, model=config, resolution=64)
     with pytest.raises(
         SettingsError, match=r"encode\.text: tokens, .* not planned for\. Accepted: embeddings; or plan"

@@ -59,7 +59,7 @@ def test_a_transformer_is_served_at_the_resolution_it_was_trained_at(
         ModelRecord(family=family, resolution=(64, 32)).write(place.out)
         return Outcome(counts={})
 
-    stage = Stage(name="train", version=1, kind="model", settings=Settings, inputs=(), work=work)
+    stage = Stage(name="train", version=1, kind="model", settings=Settings, inputs={}, work=work)
     model = run_stage(stage, Settings(), {}, str(tmp_path)).folder
     server = start_server(model=model, steps=2)
     (card,) = server.client().models.list().data

@@ -115,7 +115,7 @@ def commit(
         write(place.out)
         return Outcome(facts=dict(facts or {}))
 
-    return run_stage(Stage(name, 1, kind, Settings, (), work), Settings(), {}, str(workspace)).folder
+    return run_stage(Stage(name, 1, kind, Settings, {}, work), Settings(), {}, str(workspace)).folder
 
 
 def job(shared: Path | str, encoded: Folder, base: Folder, chosen: TrainSettings) -> str:

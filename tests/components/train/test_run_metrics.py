@@ -30,7 +30,7 @@ def work(settings: Nothing, inputs: Inputs, place: Place) -> Outcome:
     return Outcome(counts={"steps": 240, "samples": 1920}, facts=facts)
 
 
-STAGE = Stage("train", 1, "model", Nothing, (), work)
+STAGE = Stage("train", 1, "model", Nothing, {}, work)
 
 
 def test_numbers_of_the_manifest_and_of_the_run(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_advice_changes_how_and_not_what(tmp_path: Path) -> None:
         return settings.model_copy(update={"workers": inputs["hint"].manifest.counts["words"]})
 
     hint = run_stage(word_stage(), WordSettings(times=7), {}, str(tmp_path)).folder
-    stage = replace(word_stage(work, name="advised"), advice=("hint",), advised=advised)
+    stage = replace(word_stage(work, name="advised"), advice={"hint": "report"}, advised=advised)
     made = run_stage(stage, WordSettings(), {"hint": hint.uri}, str(tmp_path))
     assert asked == [7]
     assert made.folder.manifest.inputs == {}
@@ -130,7 +130,7 @@ def test_input_that_was_changed_after_its_commit_is_refused(tmp_path: Path) -> N
 
 def test_an_input_of_another_kind_is_refused(tmp_path: Path) -> None:
     report = run_stage(word_stage(), WordSettings(), {}, str(tmp_path)).folder
-    stage = replace(READ, inputs=("dataset",), optional_inputs=())
+    stage = replace(READ, inputs={"dataset": "dataset"}, optional_inputs={})
     with pytest.raises(InputError, match=r"report, made by word, as the input 'dataset'\. Accepted: .* kind dataset"):
         run_stage(stage, WordSettings(), {"dataset": report.uri}, str(tmp_path))
     assert committed(tmp_path) == [report.manifest.fingerprint]

@@ -1,4 +1,4 @@
-"""A family that Platen does not have, PixArt-α: what a contributor writes, in one file. See test_new_family.py."""
+"""A family that Platen does not have, PixArt-α: what a contributor writes, in one file. See test_new_siblings.py."""
 
 from __future__ import annotations
 

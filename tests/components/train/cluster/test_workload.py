@@ -46,7 +46,7 @@ def test_the_spec_is_left_as_kubectl_takes_it(tmp_path: Path, spec: dict[str, An
             place.observe(job=spec)
         return Outcome()
 
-    folder = run_stage(Stage("train", 1, "model", Settings, (), work), Settings(), {}, str(tmp_path)).folder
+    folder = run_stage(Stage("train", 1, "model", Settings, {}, work), Settings(), {}, str(tmp_path)).folder
     assert isinstance(folder.manifest, Manifest)
     write_spec(folder, str(tmp_path / "outputs" / "job"))
     assert json.loads((tmp_path / "outputs" / "job").read_bytes()) == (spec or {})

@@ -22,7 +22,7 @@ def encoded(workspace: Path, train: int, **facts: Any) -> Folder:
         write_encoded(place.out)
         return Outcome(facts={"splits": {"train": train}, **facts})
 
-    return run_stage(Stage("encode", 1, "encoded", Settings, (), work), Settings(), {}, str(workspace)).folder
+    return run_stage(Stage("encode", 1, "encoded", Settings, {}, work), Settings(), {}, str(workspace)).folder
 
 
 @pytest.mark.parametrize(

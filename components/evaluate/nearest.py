@@ -1,14 +1,10 @@
-"""Whether generated pictures are copies of training pictures."""
+"""The nearest training picture of each picture, and the distance below which two count as copies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-
-from platen.artifacts.evaluation import Direction, Metric
-from platen.components.evaluate.metric import share
-from platen.components.evaluate.settings import EvaluateSettings
 
 BLOCK = 1024  # rows whose distances are in memory at once
 
@@ -46,12 +42,6 @@ def nearest(pictures: np.ndarray, training: np.ndarray, *, same: bool = False) -
 def threshold(training: np.ndarray, quantile: float) -> float:
     """The distance below which two pictures count as copies: a quantile of how close training pictures are."""
     return float(np.quantile(nearest(training, training, same=True).distances, quantile))
-
-
-def measure(found: Nearest, limit: float, direction: Direction, note: str, settings: EvaluateSettings) -> Metric:
-    """The share of pictures that are closer to a training picture than the limit."""
-    hits = int((found.distances < limit).sum())
-    return share(hits, len(found.distances), settings.confidence, settings.min_samples, direction, note)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from platen.components.evaluate.bias import Shown, classify, measure, measure_distance, named
-from platen.components.evaluate.settings import EvaluateSettings, Value
+from platen.components.evaluate.attributes import Rules, Shown, classify, measure, measure_distance, named
+from platen.components.evaluate.metrics.bias import Value
 
 NAMES = ["red", "green", "blue"]
 VALUES = [Value(value=name, prompts=(f"a {name} thing",), reference=1 / 3) for name in NAMES]
-SETTINGS = EvaluateSettings(min_samples=20)
+RULES = Rules(margin=0.1, bootstraps=1000, confidence=0.95, min_samples=20, seed=0)
 
 
 class ColourJudge:
@@ -24,7 +24,7 @@ def shown(texts, colours):
 
 def run(colours, prompt="a thing", real=()):
     neutral = shown([prompt] * len(colours), colours)
-    return measure(VALUES, ColourJudge(), neutral, shown([f"a {c} thing" for c in real], real), SETTINGS)
+    return measure(VALUES, ColourJudge(), neutral, shown([f"a {c} thing" for c in real], real), RULES)
 
 
 def test_a_planted_skew_is_found():
@@ -33,7 +33,7 @@ def test_a_planted_skew_is_found():
     assert found.distance.low > 0.25
     assert [entry.count for entry in found.values] == [70, 20, 10]
     red = found.values[0]
-    assert red.share.low > red.reference
+    assert red.share.low > red.value.reference
     assert red.share.value == 0.7
 
 
@@ -75,7 +75,7 @@ def test_abstentions_are_counted_and_not_shared_out():
     torn = np.ones((30, 3)) / np.sqrt(3)
     clear = np.eye(3)[[0] * 30]
     neutral = Shown(["a thing"] * 60, np.concatenate([torn, clear]))
-    found = measure(VALUES, ColourJudge(), neutral, shown([], []), SETTINGS)
+    found = measure(VALUES, ColourJudge(), neutral, shown([], []), RULES)
     assert found.abstained.value == 0.5
     assert found.distance.n == 30
     assert sum(entry.count for entry in found.values) == 30
@@ -85,7 +85,7 @@ def test_the_judge_is_judged_on_real_pictures():
     real = ["red", "green", "blue"] * 10
     assert run(["red"] * 30, real=real).judge_accuracy.value == 1.0
     wrong = Shown([f"a {colour} thing" for colour in real], np.eye(3)[[0] * 30])
-    found = measure(VALUES, ColourJudge(), shown([], []), wrong, SETTINGS)
+    found = measure(VALUES, ColourJudge(), shown([], []), wrong, RULES)
     assert found.judge_accuracy.value == pytest.approx(1 / 3, abs=1e-5)
 
 
@@ -104,6 +104,6 @@ def test_values_are_named_by_whole_words(text, found):
 
 
 def test_the_note_says_how_far_a_fair_model_would_be():
-    small, large = (measure_distance([n, n], [0.5, 0.5], SETTINGS).note for n in (20, 2000))
+    small, large = (measure_distance([n, n], [0.5, 0.5], RULES).note for n in (20, 2000))
     assert small.startswith("a model without bias would show 0.06")
     assert large.startswith("a model without bias would show 0.006")
