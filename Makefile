@@ -8,6 +8,7 @@ DOCKER ?= docker
 KUBECTL ?= kubectl
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+GPU_ARGS ?=
 export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help
@@ -88,6 +89,10 @@ check: install ## format, lint, types, import direction, Dockerfiles, compiled Y
 .PHONY: bench
 bench: .venv/bench ## measure on an idle machine, into docs/benchmarks.md (BENCH_ARGS=--short: only shown, without the long ones)
 	$(BIN)/python -m bench.run $(BENCH_ARGS)
+
+.PHONY: gpu-check
+gpu-check: install ## on a machine with a CUDA GPU: its tests, training and serving, in 8 minutes, into docs/gpu.md (GPU_ARGS=)
+	$(BIN)/python -m bench.gpu_check $(GPU_ARGS)
 
 .venv/bench: .venv/installed requirements/bench.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt

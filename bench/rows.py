@@ -23,7 +23,8 @@ class Row:
 
     Attributes:
         row: What was measured.
-        ratio: The figure; a ratio of two measurements of the same run wherever there is something to compare with.
+        ratio: The figure; a ratio of two measurements of the same run wherever there is something to compare with. None
+            where it could not be measured; `how` then says why.
         bar: What it has to be, as `>= 1.4`; empty where nothing is asked.
         parts: What the ratio was made of, by name with its unit.
         how: How it was measured, in a sentence or two.
@@ -31,7 +32,7 @@ class Row:
     """
 
     row: str
-    ratio: float
+    ratio: float | None
     bar: str
     parts: dict[str, float]
     how: str
@@ -39,8 +40,8 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the figure is what it has to be; None where nothing is asked."""
-        if not self.bar:
+        """Whether the figure is what it has to be; None where nothing is asked or measured."""
+        if not self.bar or self.ratio is None:
             return None
         sign, limit = self.bar.split()
         return bool(COMPARE[sign](self.ratio, float(limit)))

@@ -23,7 +23,7 @@ from bench.rows import Row, Table, read_rows
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- make bench: from here -->", "<!-- make bench: to here -->"
+COMMAND = "make bench"
 SHORT = (
     "bench.imports",
     "bench.clean_images",
@@ -65,13 +65,19 @@ def run(module: str) -> list[Row] | None:
     return None if done.returncode else read_rows(done.stdout)
 
 
-def replaced(document: str, section: str) -> str:
-    """A document with what is between its two markers replaced. Raises ValueError where it does not have both."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def replaced(document: str, section: str, command: str = COMMAND) -> str:
+    """A document with what is between a command's two marks replaced. Raises ValueError where it does not have both."""
+    first, last = marks(command)
+    before, begin, rest = document.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the document lacks {BEGIN} or, after it, {END}")
-    return f"{before}{BEGIN}\n{section}\n{END}{after}"
+        raise ValueError(f"the document lacks {first} or, after it, {last}")
+    return f"{before}{first}\n{section}\n{last}{after}"
+
+
+def marks(command: str) -> tuple[str, str]:
+    """The lines of a document between which a command writes."""
+    return f"<!-- {command}: from here -->", f"<!-- {command}: to here -->"
 
 
 def section(rows: list[Row]) -> str:
@@ -110,8 +116,10 @@ def table(of: Table) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def number(value: float) -> str:
-    """Three significant digits; whole numbers as they are."""
+def number(value: float | None) -> str:
+    """Three significant digits; whole numbers as they are; None is not measured."""
+    if value is None:
+        return "not measured"
     return str(int(value)) if value == int(value) and abs(value) >= 10 else f"{value:.3g}"
 
 

@@ -8,8 +8,9 @@ import io
 import pytest
 
 from bench.rows import Row, Table, read_rows
-from bench.run import BEGIN, DOCUMENT, END, markdown, replaced
+from bench.run import COMMAND, DOCUMENT, markdown, marks, replaced
 
+BEGIN, END = marks(COMMAND)
 ROW = Row("speed", 1.234567, ">= 1.4", {"steps": 12.0}, "by hand", Table(["a", "b"], [["1", "2"]]))
 
 
@@ -47,3 +48,9 @@ def test_table_says_figure_bar_and_parts() -> None:
     found = markdown([ROW])
     assert "| speed | 1.23 | >= 1.4 | no |" in found
     assert "**Speed.** Steps 12. By hand.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |" in found
+
+
+def test_what_could_not_be_measured_is_said() -> None:
+    row = Row("speed", None, ">= 1.4", {}, "no GPU")
+    assert row.met is None
+    assert "| speed | not measured | >= 1.4 |  |" in markdown([row])
