@@ -33,7 +33,7 @@ from tests.cluster.waiting import wait_until
 from tests.components.train.every_setting import EVERYTHING, TASK
 from tests.components.train.small_run import commit, settings, write_base, write_encoded
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 Start = Callable[..., Training]
 
