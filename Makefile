@@ -66,11 +66,11 @@ test: check ## all checks, and all tests that need no cluster
 .PHONY: test-cluster
 test-cluster: install ## the tests on the cluster that KUBECONFIG names, with the images it was given
 	@[ -n "$$KUBECONFIG" ] || { echo "KUBECONFIG is not set; make kind-up starts a cluster"; exit 2; }
-	$(BIN)/python -m pytest tests/cluster $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder tests/cluster $(PYTEST_ARGS)
 
 .PHONY: soak
 soak: install ## what takes long: ranks killed 50 times at random, NVMe, torch.compile (KILLS=50 KILLS_SEED=0)
-	SOAK=1 KILLS=$(or $(KILLS),50) $(BIN)/python -m pytest -s -m soak --ignore tests/cluster $(PYTEST_ARGS)
+	SOAK=1 KILLS=$(or $(KILLS),50) $(BIN)/python -m pytest -s -m soak $(if $(KUBECONFIG),,--ignore tests/cluster) $(PYTEST_ARGS)
 
 .PHONY: explore
 explore: install ## the property tests with examples that they have not seen yet

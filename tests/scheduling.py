@@ -1,10 +1,10 @@
-"""How tests are spread over the processes of `make test`."""
+"""How tests are spread over the processes of `make test` and `make test-cluster`."""
 
 from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("tests/components/train/", "tests/cluster/")  # two ranks take both cores; a cluster's tests share a node
+TOGETHER = ("tests/components/train/",)  # two ranks take both cores
 
 
 class ByFile(LoadScopeScheduling):

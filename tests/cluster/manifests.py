@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,7 +16,14 @@ from platen.jobs.cluster import Cluster
 from tests.manifests.kustomize import kubectl, write_on_top
 
 
-def on_top(overlay: str, namespace: str, components: tuple[str, ...] = (), storage: Mapping[str, str] = {}) -> str:
+def on_top(
+    overlay: str,
+    namespace: str,
+    components: tuple[str, ...] = (),
+    storage: Mapping[str, str] = {},
+    *,
+    serving: bool = True,
+) -> str:
     """An overlay on top of another, in a namespace of its own.
 
     Args:
@@ -23,14 +31,17 @@ def on_top(overlay: str, namespace: str, components: tuple[str, ...] = (), stora
         namespace: Where its objects go.
         components: Names of components to add.
         storage: Environment of the server in place of the overlay's, PLATEN_WORKSPACE above all.
+        serving: Whether the server has pods: they import torch, and take the cores of what is tested.
     """
-    text = {"kind": "Kustomization", "namespace": namespace, "resources": [f"../{overlay}"]}
+    text: dict[str, Any] = {"kind": "Kustomization", "namespace": namespace, "resources": [f"../{overlay}"]}
     if components:
         text["components"] = [f"../../components/{name}" for name in components]
     if storage:
         literals = [f"{name}={value}" for name, value in storage.items()]
         generator = {"name": "platen-storage", "namespace": "platen", "behavior": "replace", "literals": literals}
         text["configMapGenerator"] = [generator]
+    if not serving:
+        text["replicas"] = [{"name": "platen-serve", "count": 0}]
     return yaml.safe_dump(text)
 
 
@@ -52,7 +63,12 @@ def differences(folder: Path) -> str:
 
 @contextmanager
 def kind_overlay(
-    cluster: Cluster, folder: Path, storage: Mapping[str, str] = {}, options: tuple[str, ...] = ()
+    cluster: Cluster,
+    folder: Path,
+    storage: Mapping[str, str] = {},
+    options: tuple[str, ...] = (),
+    *,
+    serving: bool = True,
 ) -> Iterator[tuple[Cluster, Path]]:
     """The kind overlay, applied in a namespace that it makes, deleted at the end.
 
@@ -61,12 +77,13 @@ def kind_overlay(
         folder: An empty one, for the overlay.
         storage: Environment of the server in place of the overlay's.
         options: Of `kubectl apply`.
+        serving: Whether the server has pods.
 
     Yields:
         A connection with that namespace, and the overlay, to apply again.
     """
     name = f"platen-test-{uuid.uuid4().hex[:8]}"
-    overlay = write_on_top(folder, on_top("kind", name, storage=storage))
+    overlay = write_on_top(folder, on_top("kind", name, storage=storage, serving=serving))
     try:
         apply(overlay, *options)
         yield replace(cluster, namespace=name), overlay

@@ -38,7 +38,7 @@ from tests.cluster.waiting import PATIENCE, wait_until
 from tests.components.deploy.conftest import report
 from tests.tiny_model import commit_tiny_model, write_tiny_model
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 CLIENTS, LOAD_SECONDS = 4, 1500
 SCRIPT = Path(__file__).with_name("load.py")

@@ -20,12 +20,12 @@ from platen.core.settings import over, parse
 from platen.core.storage import store_for
 from platen.jobs.cluster import APPLY, MERGE, Cluster
 from platen.pipelines.cluster_settings import ClusterSettings
-from platen.pipelines.compile import write_compiled
 from platen.pipelines.tasks import Target
 from tests.cluster.accounts import kubeconfig_of
 from tests.cluster.manifests import apply, kind_overlay
 from tests.cluster.training import quota
 from tests.cluster.waiting import wait_until
+from tests.pipelines.compiled import write_compiled
 from tests.pipelines.kfp_server import kfp_server
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -109,11 +109,9 @@ class Site:
         return Answer(done.returncode, read(done.stdout), done.stdout + done.stderr)
 
     def restore(self) -> None:
-        """Everything as the overlay has it, and no server: its image is not what is tested here."""
+        """Everything as the overlay has it, and no pod of the server."""
         apply(self.overlay)
         self.merge(BATCH, "cronjobs/platen-reap", {"spec": {"suspend": False}})  # a field that the overlay leaves alone
-        place = APPS.format(self.cluster.namespace) + "/deployments/platen-serve"
-        self.cluster.merge(place, {"spec": {"replicas": 0}})
         pods = CORE.format(self.cluster.namespace) + "/pods"
         wait_until(lambda: not self.cluster.items(pods, labelSelector="app.kubernetes.io/name=platen-serve"))
         self.secret("hub", {"token": "aGY="})
@@ -153,7 +151,8 @@ def site(cluster: Cluster, bucket: str, tmp_path_factory: pytest.TempPathFactory
     store.write(f"{bucket}/prompts.txt", b"a red circle")
     store.write(f"{bucket}/pictures/a.txt", b"a red circle")
     storage = {"PLATEN_WORKSPACE": f"{bucket}/ws", "STORAGE_EMULATOR_HOST": os.environ["STORAGE_EMULATOR_HOST"]}
-    with kind_overlay(cluster, folder / "manifests", storage) as (own, overlay), kfp_server() as (host, _):
+    overlaid = kind_overlay(cluster, folder / "manifests", storage, serving=False)
+    with overlaid as (own, overlay), kfp_server() as (host, _):
         made = Site(own, overlay, bucket, folder, host)
         made.restore()
         yield made
@@ -278,8 +277,8 @@ def storage_settings_gone(site: Site) -> None:
 
 def claim_without_class(site: Site) -> None:
     spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "resources": {"requests": {"storage": "1Gi"}}}
-    body = {"metadata": {"name": "scratch"}, "spec": spec}
-    site.cluster.create(f"{CORE.format(site.cluster.namespace)}/persistentvolumeclaims", body)
+    body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "scratch"}, "spec": spec}
+    site.cluster.apply(f"{CORE.format(site.cluster.namespace)}/persistentvolumeclaims/scratch", body)
 
 
 FAULTS = (
@@ -349,33 +348,66 @@ FAULTS = (
     Fault("kubeflow_pipelines_away", "Kubeflow Pipelines at http://127.0.0.1:1: .*cannot be reached", "correct --host",
           options=("--host", "http://127.0.0.1:1")),
 )  # fmt: skip
+# Planted apart from the others, because they would hide some of them, or be hidden.
+APART = (
+    ("subject_in_another_namespace", "secret_without_its_key", "reaper_suspended", "server_image_cannot_be_pulled"),
+    ("role_missing", "container_renamed"),
+    ("deployment_missing",),
+    ("deployment_in_another_namespace",),
+    ("no_deployment_named",),
+    ("namespace_missing",),
+)
 
 
 @contextmanager
-def planted(site: Site, fault: Fault) -> Iterator[None]:
-    """The site with a fault."""
-    if fault.plant is None:
-        yield
-        return
+def planted(site: Site, faults: Sequence[Fault]) -> Iterator[None]:
+    """The site with faults."""
+    plants = [fault.plant for fault in faults if fault.plant is not None]
     try:
-        fault.plant(site)
+        for plant in plants:
+            plant(site)
         yield
     finally:
-        site.restore()
+        if plants:
+            site.restore()
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
-def test_a_planted_fault_is_found_with_its_fix_and_nothing_else_is_claimed(site: Site, fault: Fault) -> None:
-    settings = yaml.safe_load(yaml.safe_dump(dict(fault.settings)).replace("{bucket}", site.bucket))
-    with planted(site, fault):
-        answer = site.doctor(settings, fault.pods, fault.options)
+def answer_with(site: Site, faults: Sequence[Fault]) -> Answer:
+    """What the doctor says while the faults are there."""
+    settings, pods, options = dict[str, Any](), dict[str, Any](), list[str]()
+    for fault in faults:
+        settings, pods = over(settings, fault.settings), over(pods, fault.pods)
+        options += fault.options
+    settings = yaml.safe_load(yaml.safe_dump(settings).replace("{bucket}", site.bucket))
+    with planted(site, faults):
+        return site.doctor(settings, pods, options)
+
+
+def at_once() -> Iterator[Any]:
+    """Faults to plant together: with each, the cluster is put in order again and the doctor looks for seconds."""
+    apart = {name for names in APART for name in names}
+    for names in (tuple(fault.name for fault in FAULTS if fault.name not in apart), *APART):
+        faults = tuple(fault for fault in FAULTS if fault.name in names)
+        yield pytest.param(faults, id=f"{len(faults)} with {faults[0].name}")
+    alone = pytest.mark.soak("each fault alone; otherwise several are planted at once")
+    for fault in FAULTS:
+        yield pytest.param((fault,), id=fault.name, marks=alone)
+
+
+@pytest.mark.parametrize("faults", list(at_once()))
+def test_planted_faults_are_found_with_their_fixes_and_nothing_else_is_claimed(
+    site: Site, faults: Sequence[Fault]
+) -> None:
+    answer = answer_with(site, faults)
     assert answer.code == 2
-    found = [line for line in answer.missing() if re.search(fault.words, line.text)]
-    assert len(found) >= 1, answer.text
-    assert all(re.search(fault.fix, line.fix) for line in found), answer.text
-    others = [line for line in answer.missing() if line not in found and not re.match(fault.also, line.text)]
+    others = answer.missing()
+    for fault in faults:
+        found = [line for line in answer.missing() if re.search(fault.words, line.text)]
+        assert found, f"{fault.name}:\n{answer.text}"
+        assert all(re.search(fault.fix, line.fix) for line in found), f"{fault.name}:\n{answer.text}"
+        others = [line for line in others if line not in found and not re.match(fault.also, line.text)]
+        FOUND.add(fault.name)
     assert others == [], answer.text
-    FOUND.add(fault.name)
 
 
 def test_a_quota_that_is_too_small_is_found_and_one_that_is_used_up_is_told(site: Site) -> None:

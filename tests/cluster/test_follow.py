@@ -18,9 +18,9 @@ import pytest
 from platen.core.images import Images
 from platen.jobs.cluster import Cluster
 from platen.jobs.own_pod import workflow_path
-from platen.pipelines.compile import write_compiled
 from tests.cluster.argo import argo
 from tests.cluster.waiting import wait_until
+from tests.pipelines.compiled import write_compiled
 from tests.pipelines.conftest import SETTINGS
 from tests.pipelines.kfp_server import State, kfp_server
 from tests.pipelines.kfp_server import get_run as kfp_get_run

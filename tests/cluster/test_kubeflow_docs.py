@@ -17,7 +17,6 @@ from platen.core.settings import parse
 from platen.jobs.cluster import LABELS, Cluster
 from platen.jobs.pytorchjob import jobs_path
 from platen.pipelines.cluster_settings import ClusterSettings
-from platen.pipelines.compile import write_compiled
 from platen.pipelines.tasks import Target
 from tests.cluster.test_manifests import end_of
 from tests.cluster.test_rbac import as_account
@@ -25,6 +24,7 @@ from tests.cluster.training import suspended_job
 from tests.cluster.waiting import wait_until
 from tests.kubeflow_page import file, files, run, starting
 from tests.manifests.kustomize import write_on_top
+from tests.pipelines.compiled import write_compiled
 from tests.pipelines.kfp_server import kfp_server
 
 pytestmark = pytest.mark.cluster

@@ -36,7 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gate": {"rules": [{"metric": "held_out_loss", "direction": "at_most", "limit": 100}]},
     "monitor": {"min_requests": 2},
 }
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,10 @@ def test_the_whole_chain_runs_in_containers_on_the_cluster(site: Site) -> None:
     (site.folder / "report.html").write_bytes(page)  # to be looked at
     assert trained.encode() in page
 
+
+@pytest.mark.soak("tests/pipelines/test_content.py runs the stages again on a folder and on a bucket")
+def test_a_second_run_finds_every_stage_as_it_was(site: Site) -> None:
+    assert site.demo().returncode == 0, site.log()
     assert site.demo().returncode == 0, site.log()
     again = {stage["name"]: stage["cached"] for stage in site.read("runs/demo/summary.json")["stages"]}
     assert again.pop(PREFLIGHT) is False

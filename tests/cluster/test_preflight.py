@@ -96,7 +96,7 @@ def site(cluster: Cluster, bucket: str, tmp_path_factory: pytest.TempPathFactory
     store = store_for(bucket)
     store.write(f"{bucket}/prompts.txt", b"a red circle")
     store.write(f"{bucket}/pictures/a.txt", b"a red circle")
-    with kind_overlay(cluster, folder / "manifests") as (own, _):
+    with kind_overlay(cluster, folder / "manifests", serving=False) as (own, _):
         yield Site(own, bucket, folder)
 
 

@@ -128,7 +128,7 @@ class Namespaces(NamedTuple):
 @pytest.fixture(scope="module")
 def namespaces(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespaces]:
     folder = tmp_path_factory.mktemp("manifests")
-    with kind_overlay(cluster, folder) as (own, _), new_namespace(cluster) as other:
+    with kind_overlay(cluster, folder, serving=False) as (own, _), new_namespace(cluster) as other:
         yield Namespaces(own, other.namespace)
 
 

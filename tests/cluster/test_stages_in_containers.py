@@ -57,6 +57,8 @@ from tests.components.train import small_run
 from tests.tiny_dataset import commit_raw, drawing, encoded, sample
 from tests.tiny_model import write_tiny_model
 
+pytestmark = pytest.mark.timeout(600)  # two ranks that share two cores with the other files
+
 CHECK_MACHINE = """
 from platen.components.train.planned.hardware import Gpu
 from platen.components.train.rank.machine import Machine, check_machine

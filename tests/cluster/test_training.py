@@ -15,7 +15,7 @@ from platen.core.stage import Folder
 from platen.core.storage import join, store_for
 from platen.jobs.cluster import APPLY, AwayError, Cluster, Object
 from platen.jobs.launch import Launcher
-from platen.jobs.own_pod import is_cancelled, own_workflow
+from platen.jobs.own_pod import is_cancelled, own_workflow, workflow_path
 from platen.jobs.pods import condition, has_ended, has_started
 from platen.jobs.pytorchjob import (
     ATTEMPT,
@@ -27,29 +27,16 @@ from platen.jobs.pytorchjob import (
 )
 from platen.jobs.reap import reap
 from platen.jobs.settings import JobSettings
+from tests.cluster.argo import make_kind
 from tests.cluster.namespaces import new_namespace
 from tests.cluster.training import KILL_THE_RANK, SMALL, Site, Training, grant, quota
 from tests.cluster.waiting import wait_until
 from tests.components.train.small_run import commit, settings, write_base, write_encoded
 from tests.platen.jobs.every_setting import EVERYTHING, TASK
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 Start = Callable[..., Training]
-ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-WORKFLOW_KIND = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "workflows.argoproj.io"},
-    "spec": {
-        "group": "argoproj.io",
-        "scope": "Namespaced",
-        "names": {"kind": "Workflow", "plural": "workflows"},
-        "versions": [
-            {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": ANYTHING}},
-        ],
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +124,7 @@ def test_a_deleted_pod_has_all_ranks_save_where_they_are(training: Start, undist
     assert deleted.losses() == pytest.approx(undisturbed.losses(), rel=1e-4)
 
 
+@pytest.mark.soak("random kills of ranks, saving ones too, come without a cluster; one kill and one deletion are above")
 def test_a_pod_deleted_twice_once_while_it_saves_changes_nothing(training: Start, undisturbed: Training) -> None:
     deleted = training(steps=40, checkpoints={"every": 1})
     step = deleted.step()
@@ -191,7 +179,12 @@ def test_settings_with_other_nodes_take_the_job_over_at_its_checkpoint(training:
     assert changed.losses() == pytest.approx(undisturbed.losses(), rel=1e-4)
 
 
-@pytest.mark.parametrize("signalled", [True, False], ids=["drained", "lost with its node"])
+KILLED_ABOVE = pytest.mark.soak("test_a_step_that_was_killed_finds_its_job_again has it as a process")
+
+
+@pytest.mark.parametrize(
+    "signalled", [True, pytest.param(False, marks=KILLED_ABOVE)], ids=["drained", "lost with its node"]
+)
 def test_a_step_pod_that_is_deleted_is_replaced_and_its_job_followed(
     training: Start, undisturbed: Training, *, signalled: bool
 ) -> None:
@@ -220,6 +213,7 @@ def test_a_cancelled_step_pod_takes_its_job_along(training: Start) -> None:
     assert cancelled.checkpoints(), "its work was lost"
 
 
+@pytest.mark.soak("the same in a pod, as Kubeflow Pipelines has it, is above")
 def test_a_cancelled_step_takes_its_job_along(training: Start) -> None:
     cancelled = training(steps=2000, checkpoints={"every": 1000})
     step = cancelled.step()
@@ -380,20 +374,6 @@ def test_a_job_belongs_to_the_workflow_of_its_step(site: Site, monkeypatch: pyte
     assert own_workflow(site.cluster) == []
 
 
-@pytest.fixture(scope="module")
-def workflows(site: Site) -> Iterator[str]:
-    """Where Argo's Workflows are; a cluster without Argo gets the kind for the test alone."""
-    kinds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    path = f"/apis/argoproj.io/v1alpha1/namespaces/{site.cluster.namespace}/workflows"
-    is_new = site.cluster.get(f"{kinds}/workflows.argoproj.io") is None
-    if is_new:
-        site.cluster.create(kinds, WORKFLOW_KIND)
-        wait_until(lambda: site.cluster.get(path))
-    yield path
-    if is_new:
-        site.cluster.delete(f"{kinds}/workflows.argoproj.io")
-
-
 @pytest.mark.parametrize(
     ("spec", "cancelled"),
     [
@@ -405,11 +385,13 @@ def workflows(site: Site) -> Iterator[str]:
     ids=["running", "with a deadline", "as Kubeflow Pipelines ends it", "as Argo ends it"],
 )
 def test_a_run_that_was_cancelled_is_told_from_one_whose_node_shuts_down(
-    site: Site, workflows: str, spec: dict[str, Any], *, cancelled: bool
+    site: Site, spec: dict[str, Any], *, cancelled: bool
 ) -> None:
-    name = f"run-{len(site.cluster.items(workflows))}"
+    make_kind(site.cluster, "argoproj.io", "v1alpha1", "Workflow")
+    path = workflow_path(site.cluster, "")
+    name = f"run-{len(site.cluster.items(path))}"
     site.cluster.create(
-        workflows, {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name}, "spec": spec}
+        path, {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name}, "spec": spec}
     )
     assert is_cancelled(site.cluster, name) == cancelled
     assert is_cancelled(site.cluster, "deleted")
