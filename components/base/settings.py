@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from platen.core.settings import Settings
@@ -10,6 +12,9 @@ from platen.core.settings import Settings
 class TinySettings(Settings):
     """The tiny model that is trained where no base model is given: real classes, small sizes."""
 
+    family: Literal["stable-diffusion", "stable-diffusion-3", "pixart-sigma"] = Field(
+        "stable-diffusion", description="what it is a small one of: stable-diffusion, stable-diffusion-3, pixart-sigma"
+    )
     caption_tokens: int = Field(16, ge=8, le=77, description="longest caption in tokens, 8 to 77")
     vocabulary: int = Field(1024, ge=600, description="most entries of the tokenizer's vocabulary, 600 or more")
     clip_width: int = Field(64, ge=16, description="width of both CLIP towers")
@@ -22,6 +27,10 @@ class TinySettings(Settings):
     vae_learning_rate: float = Field(2e-3, gt=0, description="highest learning rate of the autoencoder")
     vae_kl: float = Field(3e-5, ge=0, description="weight of the Kullback-Leibler term")
     unet_channels: tuple[int, ...] = Field((64, 128), min_length=2, description="channels a level of the UNet")
+    transformer_width: int = Field(
+        128, ge=32, multiple_of=32, description="width of the transformer where the family has one, a multiple of 32"
+    )
+    transformer_layers: int = Field(4, ge=1, description="blocks of the transformer where the family has one")
     pictures: int = Field(2000, ge=1, description="most training pictures held in memory for this")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 ACCEPTED = "a diffusers folder, safetensors weights and whole tokenizers in it"
 TOLD_APART = ("a red circle", "a dog asleep")  # of one length: not told apart by how long they are
 ADAPTER_METADATA = "lora_adapter_metadata"  # where diffusers looks for rank, scale and targets
+TOKENIZER_OF = {"PixtralProcessor": "PreTrainedTokenizerFast"}
+"""The class with which transformers loads the tokenizer in a processor of texts and images.
+
+Pipelines ask the processor for texts alone, where it gives what its tokenizer does; it needs torchvision, which is not
+installed.
+"""
 
 
 class NetworkDenoiser(nn.Module):
@@ -113,14 +119,16 @@ def load_pipeline(folder: Path, device: str, dtype: str, **parts: Any) -> Any:
         index = json.loads((folder / "model_index.json").read_bytes())
         # Stable Diffusion 3 comes without T5 too: diffusers saves such a pipeline, but loads it only if told so
         absent = [name for name in ("text_encoder_3", "tokenizer_3") if index.get(name) == [None, None]]
+        processors = load_processors(folder, index, parts)
         pipeline = DiffusionPipeline.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
             local_files_only=True,
             use_safetensors=True,
             **dict.fromkeys(absent),
-            **parts,
+            **{**parts, **dict.fromkeys(processors)},
         )
+        pipeline.register_modules(**processors)  # diffusers would compare them with the class that is not there
     except MemoryError:
         raise
     except Exception as error:  # on files that do not fit the libraries raise what they like
@@ -146,19 +154,39 @@ def load_encoders(folder: Path, device: str, *, without: str) -> Any:
 
     libraries: dict[str, Any] = {"diffusers": diffusers, "transformers": transformers}
     parts: dict[str, Any] = {without: None}
-    for name, value in json.loads((folder / "model_index.json").read_bytes()).items():
+    index = json.loads((folder / "model_index.json").read_bytes())
+    for name, value in index.items():
         library, class_name = value if isinstance(value, list) and len(value) == 2 else (None, None)
         if library not in libraries or name in (without, "scheduler", "safety_checker", "feature_extractor"):
             continue
         kind = getattr(libraries[library], str(class_name), None)
         if isinstance(kind, type) and issubclass(kind, nn.Module):
             parts[name] = load_part(kind, folder / name).requires_grad_(False)
-        elif name.startswith("tokenizer") and kind is not None:
+        elif name.startswith("tokenizer") and kind is not None and class_name not in TOKENIZER_OF:
             parts[name] = load_any(kind, folder / name)
+    parts |= load_processors(folder, index, {})
     for name, part in parts.items():
         if name.startswith("tokenizer"):
             check_tokenizer(part, parts.get(name.replace("tokenizer", "text_encoder")), folder / name)
     return load_pipeline(folder, device, "float32", **parts)
+
+
+def load_processors(folder: Path, index: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Load the tokenizers of those components of a folder that are processors of texts and images.
+
+    Args:
+        folder: A diffusers folder.
+        index: Its model_index.json.
+        given: Components that are loaded already.
+
+    Raises:
+        InputError: One cannot be loaded.
+    """
+    import transformers
+
+    named = {name: value[1] for name, value in index.items() if isinstance(value, list) and len(value) == 2}
+    found = {name: getattr(transformers, TOKENIZER_OF[kind]) for name, kind in named.items() if kind in TOKENIZER_OF}
+    return {name: given[name] if name in given else load_any(kind, folder / name) for name, kind in found.items()}
 
 
 def check_tokenizer(tokenizer: Any, text_encoder: Any, folder: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from platen.components.sample.delivery import shared_folder
 from platen.components.sample.settings import SampleSettings
-from platen.core.settings import parse
+from platen.core.settings import load_files, parse
 from platen.pipelines.cluster_settings import ClusterSettings
 from platen.pipelines.demo import cluster_settings, demo_text
 from platen.pipelines.package import read_package
@@ -177,6 +177,15 @@ def test_without_demo_settings_are_needed(platen: Command, host: str, compiled: 
 
 def test_the_example_is_the_file_that_comes_with_the_package() -> None:
     assert (ROOT / "examples" / "demo.yaml").read_text() == demo_text()
+
+
+@pytest.mark.parametrize("family", sorted(path.stem for path in (ROOT / "examples").glob("demo-*.yaml")))
+def test_another_family_s_demo_differs_in_the_model_and_its_training(family: str) -> None:
+    files = [ROOT / "examples" / f"{name}.yaml" for name in ("demo", family)]
+    ours, demo = parse(RunSettings, load_files(files)), parse(RunSettings, demo_text())
+    assert f"demo-{ours.base.tiny.family}" == family
+    assert ours.model_copy(update={"base": demo.base, "train": demo.train}) == demo
+    assert (ours.train.steps, ours.train.ranks, ours.train.zero) == (600, 2, demo.train.zero)
 
 
 def test_a_wheel_holds_the_demo_s_settings(tmp_path: Path) -> None:

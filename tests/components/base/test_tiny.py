@@ -8,9 +8,11 @@ import pytest
 
 from platen.components.base.settings import BaseModelSettings
 from platen.components.base.stage import STAGE
-from platen.components.base.tiny import read_pictures
+from platen.components.base.tiny import WRITERS, read_pictures
 from platen.core.settings import build
 from platen.core.stage import Folder, run_stage
+from platen.families.generation import GenerationPipeline
+from platen.families.registry import family_of
 from tests.components.encode.shapes import commit_shapes
 
 SMALL = {"tiny": {"clip_steps": 3, "vae_steps": 3, "unet_channels": [16, 32]}}
@@ -38,6 +40,21 @@ def test_made_again_it_is_the_same(base: Folder, tmp_path: Path) -> None:
     dataset = commit_shapes(str(tmp_path))
     again = run_stage(STAGE, build(BaseModelSettings, SMALL), {"dataset": dataset.uri}, str(tmp_path)).folder
     assert again.digest == base.digest
+
+
+@pytest.mark.parametrize("name", sorted(set(WRITERS) - {"stable-diffusion"}))
+def test_a_tiny_transformer_of_the_family_is_made(name: str, tmp_path: Path) -> None:
+    dataset = commit_shapes(str(tmp_path))
+    tiny = {**SMALL["tiny"], "family": name, "transformer_width": 64, "transformer_layers": 2}
+    settings = build(BaseModelSettings, {"tiny": tiny})
+    made = run_stage(STAGE, settings, {"dataset": dataset.uri}, str(tmp_path)).folder
+    family = family_of(made.path)
+    assert family.name == name
+    family.check(made.path)
+    family.check_weights(made.path)
+    assert (made.path / "clip" / "config.json").is_file()
+    (image,) = GenerationPipeline.load(made.path, "cpu", "float32").generate(["a red circle"], [1], 32, 32, 2, 2.0)
+    assert image.size == (32, 32)
 
 
 def test_a_given_model_is_taken_over(base: Folder, tmp_path: Path) -> None:
