@@ -18,7 +18,7 @@ class Declaration:
         section: What its section of the settings file is about.
         pod: What its pod is given by default: `light` without torch, `torch`, `gpu` where a GPU is of use, `train`;
             None for what pipelines do not run.
-        required: The section has no defaults that work.
+        required: The settings file must have the section.
         command: Its command runs the STAGE of stage.py on committed folders; otherwise it has one of its own.
     """
 

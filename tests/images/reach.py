@@ -77,6 +77,7 @@ def reach_of(image: str, without: frozenset[str] = frozenset()) -> Reach:
     """
     stage = [name for home in homes(image) for entry in ENTRIES if (name := f"{home}.{entry}") in modules()]
     stage += [name for name in _in_pods() if is_below(name, homes(image))]
+    stage += [name for name in modules() if is_below(name, _registries(homes(image)))]
     reach = Reach()
     if any(name.endswith(".component") for name in stage):
         reach.others[EXECUTOR, None].add("KFP")
@@ -99,6 +100,12 @@ def reach_of(image: str, without: frozenset[str] = frozenset()) -> Reach:
 def homes(image: str) -> list[str]:
     """Where the code of an image's stage may lie."""
     return [f"{package}.{image}" for package in SOURCES.values()]
+
+
+def _registries(packages: list[str]) -> list[str]:
+    """The packages below some whose registry imports their modules by name."""
+    found = [name.rpartition(".")[0] for name in modules() if name.endswith(".registry") and is_below(name, packages)]
+    return [name for name in found if name not in packages]
 
 
 def is_below(module: str, packages: list[str]) -> bool:

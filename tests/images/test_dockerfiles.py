@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from platen.components.registry import declarations
 from platen.core.images import image
 
 ROOT = Path(__file__).parents[2]
@@ -14,18 +15,7 @@ STAGES = sorted(
     path.parent.name for tree in ("components", "pipelines") for path in ROOT.glob(f"{tree}/*/component.py")
 )
 IMAGES = sorted(path.parent.name for path in ROOT.glob("images/*/Dockerfile") if path.parent.name != "bases")
-WITHOUT_TORCH = {
-    "ingest",
-    "clean_text",
-    "clean_images",
-    "merge",
-    "gate",
-    "deploy",
-    "monitor",
-    "notify",
-    "preflight",
-    "sample",
-}
+WITHOUT_TORCH = {"preflight", *(name for name, declared in declarations().items() if declared.pod == "light")}
 
 
 def base_of(stage: str) -> str:
