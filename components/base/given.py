@@ -17,6 +17,8 @@ from platen.families.clip_scorer import check_clip_scorer
 from platen.families.layout import (
     MODEL_INDEX,
     STEMS,
+    copy_licenses,
+    is_license,
     join_weights,
     list_weights,
     read_json,
@@ -257,11 +259,4 @@ def write_index(folder: Path, needed: Collection[str], out: Path) -> None:
     if "safety_checker" in values:
         values["requires_safety_checker"] = False
     (out / MODEL_INDEX).write_text(json.dumps(values, indent=2) + "\n")
-    for path in folder.iterdir():
-        if is_license(path.name):
-            shutil.copyfile(path, out / path.name)
-
-
-def is_license(name: str) -> bool:
-    """Say whether a file has the terms of a model, which travel with its weights."""
-    return name.upper().startswith(("LICENSE", "NOTICE"))
+    copy_licenses(folder, out)

@@ -297,6 +297,18 @@ def join_weights(files: Sequence[Path], out: Path) -> None:
                 shutil.copyfileobj(source, target, 1 << 24)
 
 
+def is_license(name: str) -> bool:
+    """Say whether a file has the terms of a model, which travel with its weights."""
+    return name.upper().startswith(("LICENSE", "NOTICE"))
+
+
+def copy_licenses(folder: Path, out: Path) -> None:
+    """Copy the license files of a pipeline's folder."""
+    for path in folder.iterdir():
+        if is_license(path.name):
+            shutil.copyfile(path, out / path.name)
+
+
 def check_tokenizer(folder: Path, *, vocabulary: int, max_length: int | None = None) -> None:
     """Check a tokenizer's files against the text encoder that reads its ids.
 

@@ -20,6 +20,7 @@ from platen.components.train.optimization.ema import Ema
 from platen.components.train.parallel.whole import load_whole
 from platen.components.train.settings import TrainSettings
 from platen.core.errors import ExportError
+from platen.families.layout import copy_licenses
 from platen.tasks.diffusion.prediction_type import SCHEDULER
 
 TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 2e-2}  # relative error of a forward pass, live against exported
@@ -77,6 +78,7 @@ def write_folder(model: Any, base: Pretrained, out: Path, record: ModelRecord) -
         if item.is_dir() and item.name not in (*base.parts, FOLDER):
             shutil.copytree(item, out / item.name)
     shutil.copy(base.folder / "model_index.json", out / "model_index.json")
+    copy_licenses(base.folder, out)
     if hasattr(model.network, "peft_config"):
         base.family.save_adapters(model, base.folder, out / FOLDER)
         merge_adapters(model.network)

@@ -107,7 +107,7 @@ def test_silent_server_is_given_up_at_the_deadline(
     hook = Hook([200], wait=30)
     with listening(hook) as address:
         give_address(address)
-        assert not tell(summary, LOCAL.model_copy(update={"webhook_seconds": 0.2}), QUICK)
+        assert not tell(summary, LOCAL.model_copy(update={"webhook_seconds": 1.0}), QUICK)
     assert len(hook.bodies) == 3
     assert "not delivered" in caplog.text
 

@@ -25,6 +25,7 @@ def write_older_names(tiny_model: Folder, out: Path) -> None:
     beside = shutil.ignore_patterns("manifest.json", "run.json")
     shutil.copytree(tiny_model.path, out, dirs_exist_ok=True, ignore=beside)
     weights = out / "text_encoder" / "model.safetensors"
+    (out / "LICENSE.md").write_text("Open RAIL-M")
     save_file({f"text_model.{name}": tensor for name, tensor in _load(weights).items()}, weights, {"format": "pt"})
 
 
@@ -42,6 +43,7 @@ def test_a_text_encoder_that_is_trained_is_exported(
     assert sum(step > 0 for step in moved.values()) > 0.9 * len(before)
     assert max(moved.values()) < 0.01, "it did not begin with the base's weights"
     assert told["export_error"] < (5e-2 if older else 1e-4)
+    assert (tmp_path / "run" / "export" / "LICENSE.md").is_file() == older
 
 
 def test_a_base_that_lacks_a_weight_is_refused(tiny_model: Folder, tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_an_average_that_starts_late_follows_the_weights_until_then(
     for number, (steps, ema) in enumerate([(3, {"decay": 0.0}), (4, {"decay": 0.0}), (4, {"start_step": 3})]):
         average = {"decay": 0.5, "warmup": False, **ema}
         constant = {"schedule": "constant"}
-        chosen = settings(steps=steps, ranks=1, ema=average, optimizer=constant)
+        chosen = settings(steps=steps, ranks=1, ema=average, optimizer=constant, deterministic=True)
         run(tmp_path / str(number), encoded, base, chosen)
         unet = tmp_path / str(number) / "export" / "unet" / "diffusion_pytorch_model.safetensors"
         exports.append(_load(unet))
