@@ -147,7 +147,7 @@ def last_words(lines: list[str]) -> str:
     """The errors among the last lines of a server's log, else the last lines themselves."""
     told = [understand(line) for line in lines]
     errors = [message for level, message in told if level == "error"]
-    return " | ".join((errors or [message for _, message in told])[-LAST:]) or "it said nothing"
+    return " | ".join((errors or [message for _, message in told])[-LAST:]) or "no output"
 
 
 def understand(line: str) -> tuple[str, str]:

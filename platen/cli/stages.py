@@ -20,14 +20,14 @@ STAGES = {
     "clean_text": "Repair captions and drop those that cannot be used.",
     "clean_images": "Check, decode, crop and resize images.",
     "merge": "Join texts and images, drop duplicates, split.",
-    "base": "Make a tiny base model, or take over the one in the settings.",
+    "base": "Train a tiny base model, or import the one in the settings.",
     "encode": "Encode images to latents, captions to embeddings.",
-    "train": "Train a model with DeepSpeed ZeRO-3.",
+    "train": "Train a model with DeepSpeed ZeRO, stages 0 to 3.",
     "generate": "Generate the images of a prompt file.",
-    "evaluate": "Measure quality, memorisation and bias.",
+    "evaluate": "Measure quality, memorization and bias.",
     "gate": "Decide whether a model may go live.",
-    "deploy": "Check a model on a real server, then make it live.",
-    "monitor": "Judge the request log of the live model.",
+    "deploy": "Test a model on a real server, then make it live.",
+    "monitor": "Evaluate the request log of the live model.",
 }
 
 
@@ -43,7 +43,7 @@ def stage_command(name: str) -> Callable[..., None]:
     def command(
         settings: SettingsFile,
         inputs: Annotated[
-            list[str] | None, typer.Option("--input", "-i", help="NAME=URI of a committed folder; repeat for each.")
+            list[str] | None, typer.Option("--input", "-i", help="NAME=URI of a committed folder; repeatable.")
         ] = None,
         workspace: Workspace = "",
         run: Run = "",
@@ -68,7 +68,7 @@ for stage_name, stage_help in STAGES.items():
 
 @app.command(rich_help_panel="Stages")
 def notify(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> None:
-    """Sum up a run: summary.json, report.html, the webhook."""
+    """Summarize a run: summary.json, report.html, the webhook."""
     from platen.components.notify.notice import notify as give_notice
 
     text, chosen = read_settings(settings, workspace, run)
@@ -79,9 +79,9 @@ def notify(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> 
 def sample(
     folder: Path,
     seed: Annotated[int | None, typer.Option(help="Seed of the drawings.")] = None,
-    pictures: Annotated[int | None, typer.Option(help="How many clean pictures.")] = None,
+    pictures: Annotated[int | None, typer.Option(help="Number of clean images.")] = None,
 ) -> None:
-    """Draw the sample world: captioned pictures with planted faults, and the truth about them."""
+    """Draw the sample world: captioned images with planted faults, and their ground truth."""
     from platen.components.sample.draw import draw
     from platen.components.sample.settings import SampleSettings
     from platen.core.settings import build
@@ -93,10 +93,14 @@ def sample(
 
 @app.command(rich_help_panel="Stages")
 def serve(
-    settings: Annotated[Path | None, typer.Option("--settings", "-s", help="A settings file; else defaults.")] = None,
-    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Serve what is live here.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", "-s", help="A settings file; without it, defaults.")
+    ] = None,
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", "-w", help="Serve the live model of this workspace.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="URI of a committed model to serve instead.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; else the settings'.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; overrides the settings.")] = None,
 ) -> None:
     """Serve a model: the OpenAI images API, a page at /, metrics."""
     from platen.components.serve.main import settings_from
@@ -109,7 +113,7 @@ def serve(
 
 @app.command(rich_help_panel="Stages")
 def preflight(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> None:
-    """Look whether every stage of a run will find what it needs."""
+    """Check that every stage of a run will find what it needs."""
     from platen.pipelines.preflight.task import run_recorded
 
     text, chosen = read_settings(settings, workspace, run)
@@ -125,7 +129,7 @@ def plan(
     workspace: Workspace = "",
     run: Run = "",
 ) -> None:
-    """Say what training will need, take and cost, and how to run it; prints a table and the plan's folder."""
+    """Forecast the memory, time and cost of training, and choose how to run it; prints a table and a folder."""
     from platen.components.plan.settings import of_run
     from platen.components.plan.stage import STAGE, TABLE
     from platen.core.records import run_recorded
@@ -143,11 +147,11 @@ def batch_size(
     inputs: Annotated[list[str], typer.Option("--input", "-i", help="encoded=URI and base=URI of committed folders.")],
     memory_gib: Annotated[
         float | None,
-        typer.Option(min=0.1, help="GiB that a rank may take; else the GPU's or its share of the host's."),
+        typer.Option(min=0.1, help="GiB that a rank may use; default: the GPU's, or its share of the host's."),
     ] = None,
     workspace: Workspace = "",
 ) -> None:
-    """Find the largest micro-batch of train that leaves a fifth of memory free, by trying; prints the setting."""
+    """Find the largest micro-batch of train that leaves a fifth of memory free, by trial; prints the setting."""
     from platen.components.train.batch_size.find import find, told
     from platen.components.train.stage import STAGE
     from platen.core.stage import open_folder, wanted_inputs
