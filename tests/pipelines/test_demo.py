@@ -141,7 +141,7 @@ def test_the_same_demo_twice_makes_one_run(submit_demo: Command, state: State) -
             ["--workspace", "gs://b/ws", "--pipeline", "content"],
             "--demo cannot be combined with --recurring or --pipeline",
         ),
-        (["--workspace", "gs://b/ws", "--recurring", "0 3 * * *"], "--demo: accepted: without --recurring"),
+        (["--workspace", "gs://b/ws", "--recurring", "0 3 * * *"], "--demo cannot be combined with --recurring"),
         (["--workspace", "gs://b/ws", "--settings", "gone.yaml"], "gone.yaml: no such settings file"),
         (["--workspace", "gs://b/ws", "--settings", "bad.yaml"], "--demo, bad.yaml: train.stpes: unknown setting"),
         (["--workspace", "gs://b/ws", "--settings", "few.yaml"], "faults 6 need 60 pictures; pictures is 30"),
