@@ -3,7 +3,7 @@
 from platen.core.declaration import Declaration
 
 DECLARATION = Declaration(
-    summary="Make a tiny base model, or take over the one in the settings.",
+    summary="Train a tiny base model, or import the one in the settings.",
     settings="BaseModelSettings",
     section="the model that training starts from",
     pod="torch",

@@ -60,7 +60,7 @@ class Languages:
             known = sorted(self._detector.labels)
             for code in wanted:
                 if code not in known:
-                    raise SettingsError("clean_text.languages", f"{code!r} is no known language", ", ".join(known))
+                    raise SettingsError("clean_text.languages", f"{code!r} is not a known language", ", ".join(known))
             self._detector.set_languages(sorted({*COMMON.split(), *wanted}))
 
     def score(self, text: str) -> dict[str, float]:

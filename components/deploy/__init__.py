@@ -3,7 +3,7 @@
 from platen.core.declaration import Declaration
 
 DECLARATION = Declaration(
-    summary="Check a model on a real server, then make it live.",
+    summary="Test a model on a real server, then make it live.",
     settings="DeploySettings",
     section="how a release is checked",
     pod="light",

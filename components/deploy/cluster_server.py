@@ -45,7 +45,7 @@ def release(
     with taken_back(deployment, model, earlier):
         deployment.set(model)
         seconds = rollout.wait(deployment, model)
-        log.info("deploy: rolled out in %.0f s; trying it through %s", seconds, url)
+        log.info("deploy: rolled out in %.0f s; testing it through %s", seconds, url)
         wait_until_served(url, model)
         return try_over_http(url, settings, model.digest, lambda: rollout.why(deployment, model)), seconds
 
@@ -78,7 +78,7 @@ def taken_back(deployment: Deployment, model: Model, earlier: Model | None) -> I
     except PlatenError as fault:
         raise ProcessError(f"{fault}; {go_back(deployment, model, earlier)}") from fault
     except BaseException:  # a signal: there is time to say so, not to see it done
-        log.warning("deploy: told to end; setting %s back to %s", deployment, earlier or "no model")
+        log.warning("deploy: stopped by a signal; setting %s back to %s", deployment, earlier or "no model")
         deployment.set(earlier)
         raise
 
@@ -87,7 +87,7 @@ def go_back(deployment: Deployment, model: Model, earlier: Model | None) -> str:
     """Set the earlier model again and wait for it; how that went, in words."""
     if earlier == model:
         return f"{model} was set on {deployment} before, and still is"
-    log.warning("deploy: going back to %s", earlier or "no model")
+    log.warning("deploy: rolling back to %s", earlier or "no model")
     try:
         if earlier is None:
             deployment.stop()  # a pod that is ready is not replaced by one that never is
@@ -97,7 +97,7 @@ def go_back(deployment: Deployment, model: Model, earlier: Model | None) -> str:
         deployment.set(earlier)
         rollout.wait(deployment, earlier)
     except PlatenError as error:
-        return f"going back to {earlier or 'no model'} failed as well: {error}"
+        return f"rolling back to {earlier or 'no model'} failed as well: {error}"
     return f"{earlier} is live again on {deployment}"
 
 
@@ -114,6 +114,8 @@ def wait_until_served(url: str, model: Model) -> None:
             served, said = [], f"{type(error).__name__}: {error}"
         seen = seen + 1 if served == [model.digest] else 0
         if time.monotonic() > until:
-            raise ProcessError(f"{url} does not serve {model} {SERVED_SECONDS:g} s after the rollout; it says: {said}")
+            raise ProcessError(
+                f"{url} does not serve {model} {SERVED_SECONDS:g} s after the rollout; last response: {said}"
+            )
         if seen == 0:
             time.sleep(1)

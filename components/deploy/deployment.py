@@ -148,4 +148,4 @@ def last_words(lines: list[str]) -> str:
     """The errors among the last lines of a server's log, else the last lines themselves."""
     told = [parse_line(line) for line in lines]
     errors = [line for line in told if line.level == logging.ERROR]
-    return " | ".join([line.message for line in errors or told][-LAST:]) or "it said nothing"
+    return " | ".join([line.message for line in errors or told][-LAST:]) or "no output"

@@ -65,7 +65,9 @@ class LocalServer:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise ProcessError(f"the server did not end within {seconds:g} s of SIGTERM: {self.last_words()}") from None
+            raise ProcessError(
+                f"the server did not exit within {seconds:g} s of SIGTERM: {self.last_words()}"
+            ) from None
         if self._process.returncode != 0:
             self._reader.join(timeout=5)
             raise ProcessError(f"the server ended with {self.ending()} after SIGTERM: {self.last_words()}")
@@ -82,7 +84,7 @@ class LocalServer:
 
     def last_words(self) -> str:
         """The last lines of its log."""
-        return " | ".join(self._last) or "it said nothing"
+        return " | ".join(self._last) or "no output"
 
     def _read(self) -> None:
         if self._process.stdout is None:

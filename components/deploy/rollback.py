@@ -50,7 +50,7 @@ def has_strayed(history: list[Release], there: Model | None) -> bool:
 def earlier(workspace: str, history: list[Release]) -> Release:
     """The release before the live one. Raises InputError where there is none."""
     if len(history) < 2:
-        raise InputError(f"{workspace}: {len(history)} release(s) here, so there is no earlier one to roll back to")
+        raise InputError(f"{workspace}: no earlier release to roll back to (found {len(history)})")
     return history[-2]
 
 

@@ -42,7 +42,7 @@ def wait(deployment: Deployment, model: Model | None) -> float:
             said = left
         fault = next((fault for pod in deployment.pods(model) if (fault := fault_of(deployment, pod))), None)
         if fault is None and is_overdue(seen):
-            fault = "the Deployment's progressDeadlineSeconds are over"
+            fault = "the Deployment exceeded its progressDeadlineSeconds"
         elif fault is None and time.monotonic() - started > limit:
             fault = f"not done after {limit:g} s (deploy.deployment.rollout_seconds)"
         if fault is not None:

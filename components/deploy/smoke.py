@@ -59,7 +59,9 @@ def model_size(client: httpx.Client) -> tuple[int, int]:
         width, height = response.raise_for_status().json()["data"][0]["sizes"][0].split("x")
         return int(width), int(height)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ProcessError(f"/v1/models does not say which sizes the model makes: {response.text[:200]}") from error
+        raise ProcessError(
+            f"/v1/models does not list the sizes that the model generates: {response.text[:200]}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,10 @@ class Asking:
         """One picture: the bytes of a PNG."""
         response = self.answer({"prompt": prompt, "seed": seed, "response_format": "b64_json", "user": USER})
         if response.status_code != 200:
-            raise ProcessError(f"smoke test: {prompt!r} was answered {response.status_code}: {response.text[:300]}")
+            raise ProcessError(f"smoke test: {prompt!r} returned status {response.status_code}: {response.text[:300]}")
         said = response.json()
         if said["model_digest"] != self.digest:
-            raise ProcessError(f"smoke test: the model {said['model_digest']} answered in place of {self.digest}")
+            raise ProcessError(f"smoke test: the model {said['model_digest']} answered instead of {self.digest}")
         return base64.b64decode(said["data"][0]["b64_json"])
 
     def answer(self, body: dict[str, Any]) -> httpx.Response:
@@ -104,19 +106,19 @@ def inspect(png: bytes, size: tuple[int, int], blank_below: float) -> float:
     try:
         image = Image.open(io.BytesIO(png)).convert("RGB")
     except (UnidentifiedImageError, OSError) as error:
-        raise ProcessError(f"smoke test: the answer is not a picture: {error}") from error
+        raise ProcessError(f"smoke test: the response is not an image: {error}") from error
     if image.size != size:
-        raise ProcessError(f"smoke test: a picture of {image.size} pixels; the model makes {size}")
+        raise ProcessError(f"smoke test: an image of {image.size} pixels; the model generates {size}")
     spread = float(np.asarray(image, dtype=np.float64).std())
     if spread < blank_below:
-        raise ProcessError(f"smoke test: a blank picture (deviation {spread:.2f}, below {blank_below:g})")
+        raise ProcessError(f"smoke test: a blank image (deviation {spread:.2f}, below {blank_below:g})")
     return spread
 
 
 def check_same(first: bytes, second: bytes) -> Check:
     """The same prompt and seed give the same bytes."""
     if first != second:
-        raise ProcessError("smoke test: the same prompt and seed gave two different pictures")
+        raise ProcessError("smoke test: the same prompt and seed gave two different images")
     return Check(name="same_bytes", detail="the same prompt and seed, twice")
 
 
@@ -124,7 +126,7 @@ def check_refusal(client: httpx.Client) -> Check:
     """A request that cannot be honoured is refused by name."""
     response = client.post(PATH, json={"prompt": "a red circle", "size": "1x1", "user": USER})
     if response.status_code != 400 or '"size"' not in response.text:
-        raise ProcessError(f"smoke test: a size of 1x1 was answered {response.status_code}: {response.text[:300]}")
+        raise ProcessError(f"smoke test: a size of 1x1 returned status {response.status_code}: {response.text[:300]}")
     return Check(name="bad_request", detail="a size of 1x1 is refused with status 400")
 
 

@@ -36,7 +36,7 @@ def work(settings: DeploySettings, inputs: Inputs, place: Place) -> Outcome:
 def try_here(settings: DeploySettings, model: Folder, place: Place) -> Checks:
     """Try the model in a server of its own on this machine."""
     if find_spec("uvicorn") is None:  # the stage's image holds no server
-        raise SettingsError("deploy.deployment", "not set, and no server is installed here to try a release in", "{}")
+        raise SettingsError("deploy.deployment", "not set, and no server is installed here to test a release on", "{}")
     with serving(model.uri, place.workspace, settings.device, settings.stop_seconds) as server:
         url = server.wait_until_ready(settings.ready_seconds)
         return try_over_http(url, settings, model.digest, lambda: f"the server's last words: {server.last_words()}")
@@ -67,7 +67,9 @@ def check_decision(folder: Folder, model: Folder, report: Folder) -> None:
                 f"{given.uri} ({given.digest[:12]})"
             )
     if decision.verdict != "promote":
-        raise GateRefused(f"the gate said {decision.verdict!r}, so nothing is released: {'; '.join(decision.reasons)}")
+        raise GateRefused(
+            f"the gate decided {decision.verdict!r}, so nothing is released: {'; '.join(decision.reasons)}"
+        )
 
 
 def outside(settings: DeploySettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:

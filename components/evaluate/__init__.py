@@ -3,7 +3,7 @@
 from platen.core.declaration import Declaration
 
 DECLARATION = Declaration(
-    summary="Measure quality, memorisation and bias.",
+    summary="Measure quality, memorization and bias.",
     settings="EvaluateSettings",
     section="what is measured on the trained model",
     pod="gpu",

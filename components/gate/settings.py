@@ -39,9 +39,9 @@ class Rule(Settings):
         if self.against == "absolute" and self.limit is None:
             raise ValueError(f"{self.metric}: an absolute rule needs a limit: a number in the metric's unit")
         if self.against == "champion" and self.limit is not None:
-            raise ValueError(f"{self.metric}: a champion rule has no limit ({self.limit}), but a margin")
+            raise ValueError(f"{self.metric}: a champion rule takes a margin, not a limit (got limit {self.limit})")
         if self.against == "absolute" and self.margin:
-            raise ValueError(f"{self.metric}: an absolute rule has no margin ({self.margin}), but a limit")
+            raise ValueError(f"{self.metric}: an absolute rule takes a limit, not a margin (got margin {self.margin})")
         return self
 
     @property

@@ -59,7 +59,7 @@ def check_same_model(report: EvaluationReport, inputs: Inputs) -> None:
     model, judged = inputs["model"], report.model
     if judged != model.digest:
         raise InputError(
-            f"{inputs['report'].uri}: a report on the model {judged}, not on {model.uri} ({model.digest}). "
+            f"{inputs['report'].uri}: a report about the model {judged}, not about {model.uri} ({model.digest}). "
             f"Accepted: a report that evaluate made from this model"
         )
 

@@ -66,9 +66,7 @@ def look(origin: str, uri: str) -> Remote:
     objects = GcsStore().objects(prefix)
     names = with_captions(objects) if wanted is None else wanted.intersection(objects)
     if not names:
-        raise InputError(
-            f"{uri}: no picture among {len(objects)} objects. Accepted in ingest.folder: {FOLDER_ACCEPTED}"
-        )
+        raise InputError(f"{uri}: no image among {len(objects)} objects. Accepted in ingest.folder: {FOLDER_ACCEPTED}")
     return Remote(origin, uri, prefix, {name: objects[name] for name in names})
 
 

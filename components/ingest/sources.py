@@ -19,7 +19,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 ORIGINS = ("folder", "table", "urls")
 FOLDER_ACCEPTED = (
-    f"a folder with pictures ({' '.join(PICTURES)}) and their captions beside them "
+    f"a folder of images ({' '.join(PICTURES)}) and their captions beside them "
     f"(same name, .txt or .json) or in {', '.join(METADATA)}"
 )
 
@@ -114,7 +114,7 @@ def _in_folder(folder: Path) -> list[Source]:
         raise InputError(f"{folder}: an empty folder. Accepted in ingest.folder: {FOLDER_ACCEPTED}")
     pictures = [file for file in files if file.suffix.lower() in PICTURES]
     if not pictures:
-        raise InputError(f"{folder}: no picture among {len(files)} files. Accepted in ingest.folder: {FOLDER_ACCEPTED}")
+        raise InputError(f"{folder}: no image among {len(files)} files. Accepted in ingest.folder: {FOLDER_ACCEPTED}")
     notes = _notes(root, files)
     return [_of_file("folder", root, picture, notes.get(picture)) for picture in pictures]
 

@@ -81,7 +81,7 @@ def _refuse_nothing(settings: IngestSettings, sources: Sequence[Source], out: Pa
         counted = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
         shutil.rmtree(out)
         out.mkdir()
-        raise InputError(f"{given}: none of its {len(keys)} pictures could be ingested ({counted})")
+        raise InputError(f"{given}: none of its {len(keys)} images could be ingested ({counted})")
 
 
 STAGE = Stage(

@@ -41,7 +41,7 @@ def read_entries(path: Path) -> Iterator[Entry]:
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise InputError(f"{path}: not a table that can be read. Accepted: {ACCEPTED}")
+        raise InputError(f"{path}: not a readable table. Accepted: {ACCEPTED}")
     if not path.is_file():
         raise InputError(f"{path}: no such table. Accepted: {ACCEPTED}")
     try:
@@ -60,11 +60,9 @@ def entry_of(where: str, cells: Mapping[str, Any]) -> Entry:
              for field, names in COLUMNS.items()}  # fmt: skip
     for field, value in found.items():
         if value is not None and not isinstance(value, str):
-            raise InputError(f"{where}: {field} is {value!r}, not a text")
+            raise InputError(f"{where}: {field} is {value!r}, not text")
     if not found["path"] and not found["url"]:
-        raise InputError(
-            f"{where}: names no picture; its columns are {', '.join(named) or 'none'}. Accepted: {ACCEPTED}"
-        )
+        raise InputError(f"{where}: names no image; its columns are {', '.join(named) or 'none'}. Accepted: {ACCEPTED}")
     caption, licence = (text and whole(text) for text in (found["caption"], found["licence"]))
     return Entry(where, found["path"], found["url"], caption, licence)
 
@@ -113,7 +111,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for number, row in enumerate(rows, start=1):
             yield f"row {number}", row
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a whole Parquet file: {error}") from None
+        raise InputError(f"{path}: not a complete Parquet file: {error}") from None
 
 
 Reader = Callable[[Path], Iterator[tuple[str, Mapping[str, Any]]]]

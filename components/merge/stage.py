@@ -22,16 +22,16 @@ from platen.core.storage import write_file
 from platen.core.telemetry import log, track
 
 REMEDIES = {
-    "missing_caption": "put a caption file beside each picture, or name a table of captions in ingest.table",
+    "missing_caption": "put a caption file beside each image, or set ingest.table to a table of captions",
     "too_small": "lower clean_images.min_side",
     "too_large": "raise clean_images.max_pixels",
     "blank_image": "lower clean_images.min_contrast",
-    "wrong_language": "name the captions' language in clean_text.languages",
+    "wrong_language": "add the captions' language to clean_text.languages",
     "caption_too_short": "lower clean_text.min_words",
     "caption_too_long": "raise clean_text.max_words",
     "timed_out": "raise ingest.deadline",
     "body_too_large": "raise ingest.max_bytes",
-    "address_refused": "name the host in ingest.allow_hosts",
+    "address_refused": "add the host to ingest.allow_hosts",
     "near_duplicate": "lower merge.near_duplicate_rms",
 }
 
@@ -83,7 +83,7 @@ def find_duplicates(settings: MergeSettings, inputs: Inputs, candidates: Sequenc
     rest = [candidate for candidate in candidates if candidate.key not in gone]
     thumbnails = Thumbnails(inputs["images"].path)
     near = near_duplicates(rest, thumbnails, settings.max_distance, settings.near_duplicate_rms)
-    log.info("%d exact and %d near duplicates among %d pictures", len(exact), len(near), len(candidates))
+    log.info("%d exact and %d near duplicates among %d images", len(exact), len(near), len(candidates))
     return [*exact, *near]
 
 
@@ -105,8 +105,8 @@ def nothing_left(dropped: Mapping[str, int]) -> str:
     """What to tell the user when every sample was dropped: the counts, and what to change for the commonest one."""
     counted = ", ".join(f"{reason} {number}" for reason, number in sorted(dropped.items()))
     commonest = max(sorted(dropped), key=lambda reason: dropped[reason], default="")
-    remedy = REMEDIES.get(commonest, "give pictures that can be opened, each with a caption")
-    return f"no picture survives: of {sum(dropped.values())} samples all were dropped ({counted}). To change: {remedy}"
+    remedy = REMEDIES.get(commonest, "use images that can be opened, each with a caption")
+    return f"no samples left: all {sum(dropped.values())} were dropped ({counted}). Try: {remedy}"
 
 
 def _decided(name: str, found: Sequence[Candidate], drops: Sequence[Drop], duplicates: Mapping[str, Drop]) -> Shard:

@@ -38,7 +38,7 @@ class Thumbnails:
         try:
             return np.array(self._shard(candidate.shard)[candidate.position])
         except IndexError:
-            raise CorruptError(f"{self._folder}: fewer thumbnails than the index has pictures") from None
+            raise CorruptError(f"{self._folder}: fewer thumbnails than images in the index") from None
 
     def _open(self, shard: str) -> Pixels:
         import numpy as np

@@ -3,7 +3,7 @@
 from platen.core.declaration import Declaration
 
 DECLARATION = Declaration(
-    summary="Judge the request log of the live model.",
+    summary="Evaluate the request log of the live model.",
     settings="MonitorSettings",
     section="when the live model should be trained again",
     pod="light",

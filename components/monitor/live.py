@@ -18,7 +18,7 @@ def live_inputs(workspace: str) -> dict[str, str]:
     live = releases.load(workspace).live
     if live is None:
         raise InputError(
-            f"{workspace}: nothing is live here, so there is no traffic to judge; run the content pipeline"
+            f"{workspace}: no release is live here, so there is no traffic to evaluate; run the content pipeline"
         )
     datasets = (link.folder.uri for link in walk(live.model) if link.folder.manifest.made_by.stage == "merge")
     dataset = next(datasets, None)

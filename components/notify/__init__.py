@@ -3,7 +3,7 @@
 from platen.core.declaration import Declaration
 
 DECLARATION = Declaration(
-    summary="Sum up a run: summary.json, report.html, the webhook.",
+    summary="Summarize a run: summary.json, report.html, the webhook.",
     settings="NotifySettings",
     section="who is told how a run ended",
     pod="light",

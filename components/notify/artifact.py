@@ -18,7 +18,7 @@ EXPLANATION = """<!DOCTYPE html>
 <title>No report</title>
 </head>
 <body>
-<h1>The report could not be made</h1>
+<h1>The report could not be created</h1>
 <p>{reason}</p>
 <p>The log of notify has the details. How the run ended is not affected.</p>
 </body>

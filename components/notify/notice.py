@@ -67,7 +67,7 @@ def read_settings(text: str) -> NotifySettings:
     try:
         return section(NotifySettings, text, "notify")
     except PlatenError as error:
-        log.warning("notify goes on with its defaults: %s", error)
+        log.warning("notify continues with its default settings: %s", error)
         return NotifySettings.model_validate({})
 
 
@@ -87,6 +87,6 @@ def attempt(what: str, work: Callable[[], object]) -> bool:
     try:
         work()
     except Exception:
-        log.exception("%s could not be made", what)
+        log.exception("%s could not be created", what)
         return False
     return True

@@ -304,7 +304,7 @@ def _optional(name: str, work: Callable[[], Any]) -> Any:
     try:
         return TypeAdapter(kind).validate_python(work())
     except Exception as error:
-        log.warning("summary: %s cannot be told: %r", name, error)
+        log.warning("summary: %s cannot be determined: %r", name, error)
         return None
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from platen.components.notify.summary import StageSummary, Summary
 from platen.core.telemetry import log, on_cluster
 
-NOTHING_NEW = "nothing new was trained, as data and settings are those of a training that is there already"
+NOTHING_NEW = "nothing was retrained: a model with the same data and settings exists already"
 
 
 def tell_run(summary: Summary) -> None:
     """Log how the run went: a small table for a person, one JSON line for a log collector."""
     if nothing_new(summary):
-        log.warning("the live model's traffic asks for a new one, but %s; change data or settings", NOTHING_NEW)
+        log.warning("the live model's traffic calls for retraining, but %s; change data or settings", NOTHING_NEW)
     data = {"summary": summary.model_dump(mode="json", exclude={"stages"})}
     if on_cluster():
         log.info("run %s", summary.outcome, extra={"data": data})
@@ -28,7 +28,7 @@ def lines_of(summary: Summary) -> list[str]:
     lines += [f"{'':<{width}}  {summary.seconds:>8.1f}  from the first start to the last end", ""]
     if summary.retraining is not None:
         lines.append(f"The live model: {summary.retraining.verdict}: {'; '.join(summary.retraining.reasons)}")
-    return [*lines, outcome_line(summary), f"report: {summary.report or 'could not be made, see above'}"]
+    return [*lines, outcome_line(summary), f"report: {summary.report or 'could not be created, see above'}"]
 
 
 def outcome_line(summary: Summary) -> str:

@@ -59,7 +59,7 @@ def check_address(address: str, http_hosts: Sequence[str]) -> httpx.URL:
     try:
         url = httpx.URL(address)
     except (httpx.InvalidURL, ValueError):
-        raise InputError("the address is no URL. Accepted: https://...") from None
+        raise InputError("the address is not a URL. Accepted: https://...") from None
     if not url.host or (url.scheme != "https" and not (url.scheme == "http" and url.host in http_hosts)):
         raise InputError("the address must be https://, or http:// to a host named in notify.webhook_http_hosts")
     return url

@@ -45,7 +45,7 @@ def draw(settings: SampleSettings, folder: Path) -> Truth:
     """
     found = drawn(settings, folder)
     if found is not None:
-        log.info("%s: this sample is drawn already", folder)
+        log.info("%s: this sample exists already", folder)
         return found
     with saving(str(folder)):
         _clear(folder, settings)
@@ -215,7 +215,7 @@ def _clear(folder: Path, settings: SampleSettings) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: a file. Accepted: a new or empty folder, or one with an earlier sample")
     if folder.is_dir() and not ours and any(folder.iterdir()):
-        raise InputError(f"{folder}: holds something that is no sample. Accepted: a new or empty folder")
+        raise InputError(f"{folder}: holds something other than a sample. Accepted: a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / UNFINISHED).touch()
     for part in PARTS:

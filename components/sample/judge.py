@@ -90,7 +90,7 @@ def judge_folder(folder: Path, group: str | None = "grid") -> Shares:
     rows = read_index(folder)
     chosen = [row for row in rows if group is None or row.group == group]
     if not chosen:
-        raise InputError(f"{folder / INDEX}: no picture of group {group!r} among {len(rows)}")
+        raise InputError(f"{folder / INDEX}: no image of group {group!r} among {len(rows)}")
     pairs = []
     for row in chosen:
         with Image.open(folder / row.file) as picture:

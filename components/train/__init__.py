@@ -3,7 +3,7 @@
 from platen.core.declaration import Declaration
 
 DECLARATION = Declaration(
-    summary="Train a model with DeepSpeed ZeRO-3.",
+    summary="Train a model with DeepSpeed ZeRO, stages 0 to 3.",
     settings="TrainSettings",
     section="how the model is trained",
     pod="train",

@@ -37,7 +37,7 @@ def check(site: Site) -> Iterator[Finding]:
 
 def _nowhere(site: Site) -> Iterator[Finding]:
     if not site.inside or find_spec("uvicorn") is None:  # as deploy decides it; no image of a step's holds a server
-        problem = "not set: pods have no server to try a release in"
+        problem = "not set: pods have no server to test a release on"
         yield from_error("deploy.deployment", SettingsError("deploy.deployment", problem, "{} for platen-serve"))
 
 

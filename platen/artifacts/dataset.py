@@ -255,4 +255,4 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         return pq.ParquetFile(path).read(columns)
     except (pa.ArrowInvalid, OSError) as error:
-        raise CorruptError(f"{path}: not a whole Parquet file: {error}") from error
+        raise CorruptError(f"{path}: not a complete Parquet file: {error}") from error

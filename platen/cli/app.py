@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from platen.pipelines.settings import RunSettings
 
 app = typer.Typer(
-    help="From captioned pictures to a served, watched and retrained text-to-image model.",
+    help="From captioned images to a served, monitored and retrained text-to-image model.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -22,14 +22,17 @@ app = typer.Typer(
 
 
 SettingsFile = Annotated[
-    list[Path], typer.Option("--settings", "-s", help="The run's settings, a YAML file; repeat: a later one overrides.")
+    list[Path],
+    typer.Option("--settings", "-s", help="The run's settings, a YAML file; repeatable, later files override."),
 ]
 
 
-Workspace = Annotated[str, typer.Option("--workspace", "-w", help="Where committed folders lie; else the settings'.")]
+Workspace = Annotated[
+    str, typer.Option("--workspace", "-w", help="Where committed folders are stored; overrides the settings.")
+]
 
 
-Run = Annotated[str, typer.Option("--run", "-r", help="The run's folder, for its records; else the settings'.")]
+Run = Annotated[str, typer.Option("--run", "-r", help="The run's folder, for its records; overrides the settings.")]
 
 
 def read_settings(paths: Sequence[Path], workspace: str = "", run: str = "") -> tuple[str, RunSettings]:
@@ -46,5 +49,5 @@ def parse_input(given: str, option: str = "--input", value: str = "URI") -> tupl
     """NAME=URI as a pair."""
     name, found, text = given.partition("=")
     if not found:
-        raise InputError(f"{option} {given}: not of the form NAME={value}")
+        raise InputError(f"{option} must have the form NAME={value} (got {given})")
     return name, text

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from platen.components.deploy.deployment_settings import DeploymentSettings
 
 Releases = Annotated[
-    str, typer.Option("--workspace", "-w", help="Whose releases; else the settings', else runs/workspace.")
+    str, typer.Option("--workspace", "-w", help="Workspace; default: that of the settings, else runs/workspace.")
 ]
 
 
 OptionalSettings = Annotated[
     list[Path] | None,
-    typer.Option("--settings", "-s", help="The run's settings, whose deploy.deployment is dealt with too."),
+    typer.Option("--settings", "-s", help="The run's settings; includes their deploy.deployment."),
 ]
 
 
@@ -59,7 +59,7 @@ def releases(workspace: Releases = "", settings: OptionalSettings = None) -> Non
 
 @app.command(rich_help_panel="Committed folders")
 def rollback(workspace: Releases = "", settings: OptionalSettings = None) -> None:
-    """Make the previous release live again; on the cluster where the settings name a Deployment."""
+    """Make the previous release live again; also on the cluster if the settings name a Deployment."""
     from platen.components.deploy.rollback import rollback as roll_back
 
     where, on = released_at(workspace, settings)

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from platen.pipelines.package import Package
     from platen.pipelines.settings import RunSettings
 
-Host = Annotated[str | None, typer.Option(help="Address of Kubeflow Pipelines; else KF_PIPELINES_ENDPOINT.")]
+Host = Annotated[str | None, typer.Option(help="URL of Kubeflow Pipelines; default: KF_PIPELINES_ENDPOINT.")]
 
 
-Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Of your profile, where there are profiles.")]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Namespace of your profile, if there are profiles.")
+]
 
 
-TokenFile = Annotated[Path | None, typer.Option(help="File with a bearer token; else KFP_EXISTING_TOKEN.")]
+TokenFile = Annotated[Path | None, typer.Option(help="File with a bearer token; default: KFP_EXISTING_TOKEN.")]
 
 
 def parse_parameter(given: str) -> tuple[str, str]:
@@ -35,33 +37,33 @@ def parse_parameter(given: str) -> tuple[str, str]:
 def submit(
     settings: Annotated[
         list[Path] | None,
-        typer.Option("--settings", "-s", help="The run's settings, a YAML file; repeat: a later one overrides."),
+        typer.Option("--settings", "-s", help="The run's settings, a YAML file; repeatable, later files override."),
     ] = None,
     demo: Annotated[
-        bool, typer.Option("--demo", help="Run the demo, on a sample that it draws; needs no --settings.")
+        bool, typer.Option("--demo", help="Run the demo on a generated sample; needs no --settings.")
     ] = False,
     pipeline: Annotated[
-        str | None, typer.Option(help="Which compiled pipeline: content (else) or retrain.", show_default=False)
+        str | None, typer.Option(help="Which compiled pipeline: content (default) or retrain.", show_default=False)
     ] = None,
     compiled: Annotated[Path, typer.Option(help="Where `platen compile` wrote it.")] = Path("pipelines/compiled"),
     workspace: Workspace = "",
     run: Run = "",
     parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, for a pipeline of your own; repeat.")
+        list[str] | None, typer.Option("--parameter", "-p", help="NAME=VALUE, for your own pipeline; repeatable.")
     ] = None,
     host: Host = None,
     namespace: Namespace = None,
     token_file: TokenFile = None,
     experiment: Annotated[str, typer.Option(help="Experiment that the run is listed under.")] = "platen",
-    name: Annotated[str | None, typer.Option(help="Name of the run; else the pipeline's.")] = None,
-    service_account: Annotated[str | None, typer.Option(help="Of the pods; else the installation's.")] = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(help="Stands for the event that asks for the run: there is one run for it.")
+    name: Annotated[str | None, typer.Option(help="Name of the run; default: the pipeline's.")] = None,
+    service_account: Annotated[
+        str | None, typer.Option(help="Account of the pods; default: the installation's.")
     ] = None,
-    recurring: Annotated[str | None, typer.Option(help="Times of a recurring run, as '0 3 * * 1'.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the run, and end as it ends.")] = False,
+    idempotency_key: Annotated[str | None, typer.Option(help="Id of the triggering event: one run per key.")] = None,
+    recurring: Annotated[str | None, typer.Option(help="Schedule of a recurring run, e.g. '0 3 * * 1'.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the run and exit with its outcome.")] = False,
     start_seconds: Annotated[
-        float, typer.Option(min=1, help="With --wait: a task that is kept from starting for so long ends the run.")
+        float, typer.Option(min=1, help="With --wait: cancel the run if a task cannot start for this long.")
     ] = 900,
 ) -> None:
     """Run a compiled pipeline on Kubeflow Pipelines; prints the run's URL."""
@@ -70,13 +72,13 @@ def submit(
     from platen.pipelines.package import run_arguments
 
     if demo and (pipeline not in (None, PIPELINE) or recurring is not None):
-        raise InputError(f"--demo: accepted: without --recurring, and without --pipeline (it runs {PIPELINE})")
+        raise InputError(f"--demo cannot be combined with --recurring or --pipeline (it runs {PIPELINE})")
     if not demo and not settings:
-        raise InputError("--settings: not given. Accepted: a YAML file, as `platen settings` prints one; or --demo")
+        raise InputError("--settings is missing. Accepted: a YAML file, as printed by `platen settings`; or use --demo")
     package, text, chosen = choose(compiled, pipeline, settings or [], workspace, run, demo=demo)
     arguments = run_arguments(package, text, chosen, dict(map(parse_parameter, parameter or [])))
     if recurring is not None and (wait or idempotency_key is not None):
-        raise InputError("--recurring: accepted: without --wait and --idempotency-key; its name stands for it")
+        raise InputError("--recurring cannot be combined with --wait or --idempotency-key; its --name identifies it")
     times = None if recurring is None else six_fields(recurring)
 
     from platen.pipelines import submit as runs
@@ -86,7 +88,7 @@ def submit(
     backend = connect(host, namespace, token_file)
     if times is not None:
         submitted = runs.submit_recurring(backend, order, times)
-        log.info("%s recurring run %s", "found" if submitted.found else "made", submitted.id)
+        log.info("%s recurring run %s", "found" if submitted.found else "created", submitted.id)
         typer.echo(backend.url("recurringrun", submitted.id))
         return
     submitted = runs.submit(backend, order)
@@ -122,7 +124,7 @@ def follow_run(
     try:
         follow(backend, run_id, pods, start_seconds)
     except KeyboardInterrupt:
-        log.warning("no longer followed; the run goes on. `platen cancel %s` ends it", run_id)
+        log.warning("stopped following; the run continues. `platen cancel %s` ends it", run_id)
         raise typer.Exit(130) from None
     log.info("run %s succeeded", run_id)
 
@@ -135,28 +137,30 @@ def cancel(run_id: str, host: Host = None, namespace: Namespace = None, token_fi
     from platen.pipelines.submit import ENDED
 
     before = cancel_run(connect(host, namespace, token_file), run_id)
-    typer.echo(f"{run_id}: {'had ended before' if before in ENDED else 'is being ended'} ({before.lower()})")
+    typer.echo(f"{run_id}: {'had already ended' if before in ENDED else 'is being cancelled'} ({before.lower()})")
 
 
 @app.command(rich_help_panel="Runs")
 def doctor(
     settings: Annotated[
         list[Path] | None,
-        typer.Option("--settings", "-s", help="The settings of a run, whose needs are looked for too; repeat."),
+        typer.Option("--settings", "-s", help="The settings of a run, whose needs are checked too; repeatable."),
     ] = None,
     compiled: Annotated[
         Path | None,
-        typer.Option(help="Where `platen compile` wrote the pipeline: what its pods ask for is looked for."),
+        typer.Option(help="Where `platen compile` wrote the pipeline: the needs of its pods are checked."),
     ] = None,
     pipeline: Annotated[str, typer.Option(help="Which of the compiled pipelines.")] = "content",
     namespace: Annotated[
-        str | None, typer.Option("--namespace", "-n", help="Where the steps run: your profile's; else kubeflow.")
+        str | None, typer.Option("--namespace", "-n", help="Namespace of the steps: your profile's; default: kubeflow.")
     ] = None,
     host: Host = None,
     token_file: TokenFile = None,
-    service_account: Annotated[str | None, typer.Option(help="Of the steps; else the installation's.")] = None,
+    service_account: Annotated[
+        str | None, typer.Option(help="Account of the steps; default: the installation's.")
+    ] = None,
 ) -> None:
-    """Look at a cluster and say, item by item, what is missing and how to put it right; writes nothing there."""
+    """Check a cluster and report, item by item, what is missing and how to fix it; changes nothing there."""
     from platen.pipelines.doctor import Asked, examine
     from platen.pipelines.package import read_package
 
@@ -176,10 +180,12 @@ def doctor(
 
 @app.command(rich_help_panel="Runs")
 def reap(
-    namespace: Annotated[str | None, typer.Option(help="Where the jobs are; else this pod's or the context's.")] = None,
-    older_than: Annotated[float, typer.Option(min=60, help="Seconds without a sign of the step of a job.")] = 150,
+    namespace: Annotated[
+        str | None, typer.Option(help="Namespace of the jobs; default: this pod's or the context's.")
+    ] = None,
+    older_than: Annotated[float, typer.Option(min=60, help="Seconds since the last heartbeat of a job's step.")] = 150,
 ) -> None:
-    """Delete training jobs whose step is gone, so that nobody follows them."""
+    """Delete training jobs that no step follows any more."""
     from platen.jobs.cluster import connect
     from platen.jobs.reap import reap as reap_jobs
 

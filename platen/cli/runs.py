@@ -14,7 +14,7 @@ from platen.core.errors import InputError
 if TYPE_CHECKING:
     pass
 
-Docker = Annotated[bool, typer.Option("--docker", help="Each stage in a container of its own image.")]
+Docker = Annotated[bool, typer.Option("--docker", help="Run each stage in a container from its own image.")]
 
 
 @app.command(rich_help_panel="Runs")
@@ -49,15 +49,19 @@ def demo(
 def compile_pipelines(
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where the YAML goes; else where it is kept in the repository."),
+        typer.Option("--out", "-o", help="Output folder; default: where the files are committed."),
     ] = None,
     registry: Annotated[
-        str | None, typer.Option(help="Where the images are; else as `make images` names them.")
+        str | None, typer.Option(help="Registry of the images; default: the names of `make images`.")
     ] = None,
-    tag: Annotated[str | None, typer.Option(help="Their tag; else the version.")] = None,
-    digests: Annotated[Path | None, typer.Option(help="Their digests, as `make images PUSH=1` writes them.")] = None,
-    cluster: Annotated[Path | None, typer.Option(help="What the pods ask for, see examples/cluster.yaml.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where the files are stale.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Tag of the images; default: the version.")] = None,
+    digests: Annotated[
+        Path | None, typer.Option(help="Digests of the images, as written by `make images PUSH=1`.")
+    ] = None,
+    cluster: Annotated[
+        Path | None, typer.Option(help="Resources and placement of the pods, see examples/cluster.yaml.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the files are out of date.")] = False,
 ) -> None:
     """Compile the pipelines, and each component by itself, to YAML for Kubeflow Pipelines."""
     from platen.core.images import chosen_images
@@ -79,10 +83,10 @@ def compile_pipelines(
 
 @app.command(rich_help_panel="Runs")
 def settings(
-    check: Annotated[Path | None, typer.Option("--check", help="Only say whether this file can be used.")] = None,
+    check: Annotated[Path | None, typer.Option("--check", help="Only check this file.")] = None,
     preset: Annotated[str | None, typer.Option(help="Only print what this preset of train sets.")] = None,
 ) -> None:
-    """Print every setting with what it means, at its default; or check a file."""
+    """Print every setting with its meaning and default; or check a file."""
     from platen.components.train.presets import PRESETS, preset_text
     from platen.core.settings import document, nearest
     from platen.pipelines.settings import RunSettings

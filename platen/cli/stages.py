@@ -19,7 +19,7 @@ def stage_command(name: str) -> Callable[..., None]:
     def command(
         settings: SettingsFile,
         inputs: Annotated[
-            list[str] | None, typer.Option("--input", "-i", help="NAME=URI of a committed folder; repeat for each.")
+            list[str] | None, typer.Option("--input", "-i", help="NAME=URI of a committed folder; repeatable.")
         ] = None,
         workspace: Workspace = "",
         run: Run = "",
@@ -44,7 +44,7 @@ for stage_name, declared in declarations().items():
 
 @app.command(help=declarations()["notify"].summary, rich_help_panel="Stages")
 def notify(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> None:
-    """Sum up a run: summary.json, report.html, the webhook."""
+    """Summarize a run: summary.json, report.html, the webhook."""
     from platen.components.notify.notice import notify as give_notice
 
     text, chosen = read_settings(settings, workspace, run)
@@ -55,9 +55,9 @@ def notify(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> 
 def sample(
     folder: Path,
     seed: Annotated[int | None, typer.Option(help="Seed of the drawings.")] = None,
-    pictures: Annotated[int | None, typer.Option(help="How many clean pictures.")] = None,
+    pictures: Annotated[int | None, typer.Option(help="Number of clean images.")] = None,
 ) -> None:
-    """Draw the sample world: captioned pictures with planted faults, and the truth about them."""
+    """Draw the sample world: captioned images with planted faults, and their ground truth."""
     from platen.components.sample.draw import draw
     from platen.components.sample.settings import SampleSettings
     from platen.core.settings import build
@@ -69,10 +69,14 @@ def sample(
 
 @app.command(help=declarations()["serve"].summary, rich_help_panel="Stages")
 def serve(
-    settings: Annotated[Path | None, typer.Option("--settings", "-s", help="A settings file; else defaults.")] = None,
-    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Serve what is live here.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", "-s", help="A settings file; without it, defaults.")
+    ] = None,
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", "-w", help="Serve the live model of this workspace.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="URI of a committed model to serve instead.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; else the settings'.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port, 0 for any free one; overrides the settings.")] = None,
 ) -> None:
     """Serve a model: the OpenAI images API, a page at /, metrics."""
     from platen.components.serve.main import settings_from
@@ -85,7 +89,7 @@ def serve(
 
 @app.command(rich_help_panel="Stages")
 def preflight(settings: SettingsFile, workspace: Workspace = "", run: Run = "") -> None:
-    """Look whether every stage of a run will find what it needs."""
+    """Check that every stage of a run will find what it needs."""
     from platen.pipelines.preflight.task import run_recorded
 
     text, chosen = read_settings(settings, workspace, run)
@@ -101,7 +105,7 @@ def plan(
     workspace: Workspace = "",
     run: Run = "",
 ) -> None:
-    """Say what training will need, take and cost, and how to run it; prints a table and the plan's folder."""
+    """Forecast the memory, time and cost of training, and choose how to run it; prints a table and a folder."""
     from platen.components.plan.settings import of_run
     from platen.components.plan.stage import STAGE, TABLE
     from platen.core.records import run_recorded
@@ -119,11 +123,11 @@ def batch_size(
     inputs: Annotated[list[str], typer.Option("--input", "-i", help="encoded=URI and base=URI of committed folders.")],
     memory_gib: Annotated[
         float | None,
-        typer.Option(min=0.1, help="GiB that a rank may take; else the GPU's or its share of the host's."),
+        typer.Option(min=0.1, help="GiB that a rank may use; default: the GPU's, or its share of the host's."),
     ] = None,
     workspace: Workspace = "",
 ) -> None:
-    """Find the largest micro-batch of train that leaves a fifth of memory free, by trying; prints the setting."""
+    """Find the largest micro-batch of train that leaves a fifth of memory free, by trial; prints the setting."""
     from platen.components.train.batch_size.find import find, told
     from platen.components.train.stage import STAGE
     from platen.core.stage import open_folder, wanted_inputs

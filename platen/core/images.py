@@ -46,11 +46,11 @@ def image(stage: str) -> str:
 def chosen_images(registry: str | None, tag: str | None, digests: Path | None) -> Images:
     """Images as a command line names them. Raises InputError for what cannot be part of an image's name."""
     if registry is not None and not REGISTRY.fullmatch(registry):
-        raise InputError(f"--registry {registry}: accepted: host[:port][/path], as registry.example.com/platen")
+        raise InputError(f"--registry must be host[:port][/path], e.g. registry.example.com/platen (got {registry})")
     if tag is not None and digests is not None:
-        raise InputError("--tag and --digests: accepted: one of them, a digest says more than a tag")
+        raise InputError("--tag and --digests cannot be combined; a digest is more specific than a tag")
     if tag is not None and (not TAG.fullmatch(tag) or tag == "latest"):
-        raise InputError(f"--tag {tag}: accepted: a tag that stays what it is, as {__version__}")
+        raise InputError(f"--tag must be a fixed version, e.g. {__version__} (got {tag})")
     return Images(registry or LOCAL, tag or __version__, None if digests is None else read_digests(digests))
 
 
@@ -66,5 +66,5 @@ def read_digests(path: Path) -> dict[str, str]:
         raise InputError(f'{path}: a {type(found).__name__}. Accepted: {{"{LOCAL}/train": "sha256:…"}}')
     for name, digest in found.items():
         if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
-            raise InputError(f"{path}: {name}: {digest!r} is no digest. Accepted: sha256: and 64 hexadecimal digits")
+            raise InputError(f"{path}: {name}: {digest!r} is not a digest. Accepted: sha256: and 64 hexadecimal digits")
     return found

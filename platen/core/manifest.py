@@ -39,7 +39,7 @@ class File(_Part):
     @classmethod
     def _below_the_folder(cls, path: str) -> str:
         if path.startswith("/") or {"", ".", ".."} & set(path.split("/")):
-            raise ValueError(f"{path!r} does not lie below the folder")
+            raise ValueError(f"{path!r} is not below the folder")
         return path
 
 
@@ -93,7 +93,7 @@ def decode(data: bytes, where: str) -> Manifest:
         fault = error.errors()[0]
         field = ".".join(str(part) for part in fault["loc"]) or "the file"
         raise CorruptError(
-            f"{where}: corrupt manifest: {field}: {fault['msg']}. Delete the folder to have it made again."
+            f"{where}: corrupt manifest: {field}: {fault['msg']}. Delete the folder and run again to recompute it."
         ) from None
     if manifest.encode() != data:
         raise CorruptError(f"{where}: corrupt manifest: not in canonical form, so it was edited after the commit")

@@ -69,7 +69,7 @@ def run_recorded(
             cached=result.cached,
         ),
     )
-    told = "found" if result.cached else f"made in {result.seconds:.1f} s:"
+    told = "cached:" if result.cached else f"done in {result.seconds:.1f} s:"
     data = {"stage": name, "uri": folder.uri, "cached": result.cached, "seconds": round(result.seconds, 3)}
     log.info("%s: %s %s", name, told, folder.uri, extra={"data": data})
     return result

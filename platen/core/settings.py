@@ -69,7 +69,7 @@ def load_files(paths: Sequence[Path]) -> str:
             elif name in filled_by and value_at(merged, name):
                 log.warning(
                     "%s: %s: {} is empty and changes nothing; what %s sets there is kept. "
-                    "To change that, set its fields, or null where it may be null",
+                    "To change it, set its fields, or null if null is allowed",
                     path,
                     name,
                     filled_by[name],

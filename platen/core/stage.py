@@ -260,7 +260,7 @@ def open_folder(uri: str, workspace: str = "") -> Folder:
     whole = resolve(uri, workspace)
     folder = find(whole)
     if folder is None:
-        raise InputError(f"{whole}: nothing committed here (no {MANIFEST}); run the stage that makes it first")
+        raise InputError(f"{whole}: nothing committed here (no {MANIFEST}); run the stage that produces it first")
     return folder
 
 

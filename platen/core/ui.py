@@ -40,8 +40,8 @@ def show_markdown(output: Artifact, make: Callable[[], str]) -> None:
     try:
         page = make()
     except Exception as error:
-        log.exception("%s: the page could not be made", output.path)
-        page = f"This page could not be made: {escape(f'{type(error).__name__}: {error}')}\n"
+        log.exception("%s: the page could not be created", output.path)
+        page = f"This page could not be created: {escape(f'{type(error).__name__}: {error}')}\n"
     try:
         write_page(output.path, page)
     except OSError:

@@ -167,7 +167,7 @@ def blank(world: World) -> Folder:
 @pytest.fixture(scope="module")
 def first(world: World, blank: Folder) -> Folder:
     """The first release that holds, after one that did not; then the load begins."""
-    with pytest.raises(ProcessError, match=r"a blank picture .*; .* has no model again, as before this first release"):
+    with pytest.raises(ProcessError, match=r"a blank image .*; .* has no model again, as before this first release"):
         world.deploy(blank)
     assert (world.live(), world.serving(), world.deployment.pods(Model(blank.uri, blank.digest))) == ([], None, [])
     model = commit_tiny_model(world.workspace)
@@ -277,7 +277,7 @@ def test_every_pod_of_the_overlay_is_ready(world: World, second: Released) -> No
 def test_a_blank_model_is_rolled_back_under_load(world: World, second: Released, blank: Folder) -> None:
     live = world.live()
     with world.under_load() as answered:
-        with pytest.raises(ProcessError, match=r"a blank picture \(deviation 0\.00, below 1\); .* is live again on"):
+        with pytest.raises(ProcessError, match=r"a blank image \(deviation 0\.00, below 1\); .* is live again on"):
             world.deploy(blank)
         asked = world.counts()["answered"][live[-1]]
         wait_until(lambda: answers(world, live[-1], asked + 5))

@@ -331,7 +331,7 @@ def test_deploy_says_that_there_is_no_server_in_its_image(box: Callable[..., Box
     inputs = Bench(here.workspace).inputs(tiny_model)
     said = here.platen({}, inputs)
     assert said.code == 2, said.log
-    assert "deploy.deployment: not set, and no server is installed here to try a release in" in said.log
+    assert "deploy.deployment: not set, and no server is installed here to test a release on" in said.log
 
 
 def test_serve_answers(box: Callable[..., Box], tiny_model: Folder) -> None:

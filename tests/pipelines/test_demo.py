@@ -130,9 +130,15 @@ def test_the_same_demo_twice_makes_one_run(submit_demo: Command, state: State) -
         (["--workspace", "runs/ws"], "workspace: 'runs/ws' is on this machine, which pods do not see"),
         (["--workspace", "/home/jo/ws"], "workspace: '/home/jo/ws' is on this machine, which pods do not see"),
         (["--workspace", "gs://b/ws", "--run", "runs/x"], "run: 'runs/x' is on this machine"),
-        (["--workspace", "gs://b/ws", "--pipeline", "retrain"], "--demo: accepted: without --recurring, and without"),
-        (["--workspace", "gs://b/ws", "--pipeline", "content"], "--demo: accepted: without --recurring, and without"),
-        (["--workspace", "gs://b/ws", "--recurring", "0 3 * * *"], "--demo: accepted: without --recurring"),
+        (
+            ["--workspace", "gs://b/ws", "--pipeline", "retrain"],
+            "--demo cannot be combined with --recurring or --pipeline",
+        ),
+        (
+            ["--workspace", "gs://b/ws", "--pipeline", "content"],
+            "--demo cannot be combined with --recurring or --pipeline",
+        ),
+        (["--workspace", "gs://b/ws", "--recurring", "0 3 * * *"], "--demo cannot be combined with --recurring"),
         (["--workspace", "gs://b/ws", "--settings", "gone.yaml"], "gone.yaml: no such settings file"),
         (["--workspace", "gs://b/ws", "--settings", "bad.yaml"], "--demo, bad.yaml: train.stpes: unknown setting"),
         (["--workspace", "gs://b/ws", "--settings", "few.yaml"], "faults 6 need 60 pictures; pictures is 30"),
@@ -172,7 +178,7 @@ def test_nothing_is_sent_when_something_is_wrong(
 def test_without_demo_settings_are_needed(platen: Command, host: str, compiled: Path, state: State) -> None:
     ended: Ended = platen("submit", "--compiled", compiled, "--host", host)
     assert (ended.code, state.requests) == (2, [])
-    assert "--settings: not given. Accepted: a YAML file, as `platen settings` prints one; or --demo" in ended.err
+    assert "--settings is missing. Accepted: a YAML file, as printed by `platen settings`; or use --demo" in ended.err
 
 
 def test_the_example_is_the_file_that_comes_with_the_package() -> None:

@@ -182,10 +182,10 @@ def test_the_command_ends_with_a_code_of_its_own_for_a_cancelled_run(submit: Com
 def test_cancel_ends_a_run(platen: Command, submit: Command, state: State, host: str) -> None:
     submit()
     run_id = next(iter(state.runs))
-    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: is being ended (pending)\n"
+    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: is being cancelled (pending)\n"
     assert state.terminated == [run_id]
-    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: is being ended (canceling)\n"
-    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: had ended before (failed)\n"
+    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: is being cancelled (canceling)\n"
+    assert platen("cancel", run_id, "--host", host).out == f"{run_id}: had already ended (failed)\n"
     assert state.terminated == [run_id]
 
 
@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_the_run_and_says_how_to_end_it(
     _, err = process.communicate(timeout=60)
     (run_id,) = state.runs
     assert process.returncode == 130
-    assert f"the run goes on. `platen cancel {run_id}` ends it" in err
+    assert f"the run continues. `platen cancel {run_id}` ends it" in err
     assert "Traceback" not in err
     assert state.terminated == []
     assert list(home.iterdir()) == []  # kfp.Client can leave a file there

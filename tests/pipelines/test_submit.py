@@ -172,7 +172,7 @@ def test_an_experiment_made_by_someone_else_at_the_same_moment_is_taken(
     ("arguments", "words"),
     [
         (["-p", "extra=3"], "extra: .*content.yaml takes no such parameter. Accepted: run, settings, workspace"),
-        (["-p", "steps"], "--parameter steps: not of the form NAME=VALUE"),
+        (["-p", "steps"], r"--parameter must have the form NAME=VALUE \(got steps\)"),
         (["-p", f"settings={'x' * 100_000}"], "settings: 100000 characters; Kubernetes hands over at most"),
         (["--pipeline", "contnet"], r"contnet: not in .*Accepted: content \(did you mean that\?\)"),
         (["--compiled", "gone"], "gone: no compiled pipelines; `platen compile --out gone` writes them"),
@@ -185,7 +185,7 @@ def test_an_experiment_made_by_someone_else_at_the_same_moment_is_taken(
         (["--workspace", "s3://bucket/ws"], "no store for s3://"),
         (["--run", "runs/latest"], "run: 'runs/latest' is on this machine"),
         (["--recurring", "0 3 * *"], "4 fields. Accepted: five fields"),
-        (["--recurring", "0 3 * * 1", "--wait"], "--recurring: accepted: without --wait"),
+        (["--recurring", "0 3 * * 1", "--wait"], "--recurring cannot be combined with --wait"),
         (["--settings", "gone.yaml"], "gone.yaml: no such settings file"),
     ],
     ids=[

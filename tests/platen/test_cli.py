@@ -86,4 +86,4 @@ def test_a_stage_runs_alone_and_its_output_can_be_verified_and_traced(tmp_path: 
 def test_an_input_that_is_no_pair_is_refused(tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text("ingest: {folder: x}")
     ended = platen("merge", "-s", "my.yaml", "-i", "dataset", cwd=tmp_path)
-    assert (ended.returncode, "--input dataset: not of the form NAME=URI" in ended.stderr) == (2, True)
+    assert (ended.returncode, "--input must have the form NAME=URI (got dataset)" in ended.stderr) == (2, True)

@@ -76,7 +76,7 @@ def draw(name: str, summary: Summary, evidence: Evidence, album: Album, template
     except PlatenError as error:
         return Section(name, title, None, str(error))
     except (LookupError, TypeError, ValueError, AttributeError, OSError, TemplateRuntimeError) as error:
-        log.warning("report: %s cannot be shown: %r", name, error)
+        log.warning("report: %s cannot be rendered: %r", name, error)
         return Section(name, title, None, f"what it is made from has another shape than expected ({error!r})")
     return Section(name, title, Markup(text))  # noqa: S704 - the template has escaped it
 

@@ -50,7 +50,7 @@ def worded(uri: str) -> Iterator[None]:
     except (api.Unauthorized, auth.GoogleAuthError) as error:
         raise StorageError(f"{uri}: the credentials were refused ({type(error).__name__}); {SIGN_IN}") from None
     except DataCorruption:
-        raise StorageError(f"{uri}: arrived with another checksum than it was sent with; run the stage again") from None
+        raise StorageError(f"{uri}: its checksum changed in transfer; run the stage again") from None
     except (api.RetryError, api.ServerError, api.TooManyRequests, RequestException) as error:
         raise StorageError(
             f"{uri}: {_service()} cannot be reached ({_cause(error)}); run the stage again once it can"

@@ -126,7 +126,7 @@ class GcsStore:
                 if all(_is(there, name, crc) for name, crc in wanted.items()):
                     return _create_manifest(folder, uri, manifest)
                 time.sleep(1)
-        raise StorageError(f"{uri}: another process keeps writing other bytes there; stop one of the two")
+        raise StorageError(f"{uri}: another process keeps writing different bytes there; stop one of the two")
 
     def fetch(self, uri: str, manifest: Manifest, only: Sequence[str] = ("*",)) -> Path:
         """Verified copies below PLATEN_SCRATCH; those that are there already are hashed, and replaced if they broke."""
@@ -159,7 +159,7 @@ class GcsStore:
         """
         refused = next(iter(objects.keys() - usable_names(objects)), None)
         if refused is not None:
-            raise InputError(f"{uri}: the object {refused!r} has a name that no file below a folder can have")
+            raise InputError(f"{uri}: the object {refused!r} has a name that cannot be a file name")
         with saving(str(folder), "PLATEN_SCRATCH"), alone(folder) as unfinished:
             missing = [name for name, there in objects.items() if not has(folder / name, there)]
             with worded(uri):

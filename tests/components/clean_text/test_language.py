@@ -117,7 +117,9 @@ def test_any_language_where_none_is_named() -> None:
 
 
 def test_unknown_language() -> None:
-    with pytest.raises(SettingsError, match=r"clean_text\.languages: 'english' is no known language\. Accepted: .*en"):
+    with pytest.raises(
+        SettingsError, match=r"clean_text\.languages: 'english' is not a known language\. Accepted: .*en"
+    ):
         Languages(("english",))
 
 

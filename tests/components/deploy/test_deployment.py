@@ -61,7 +61,7 @@ def test_models_are_told_apart_by_their_digests() -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ([], "it said nothing"),
+        ([], "no output"),
         (["Traceback", "ValueError: x"], "Traceback | ValueError: x"),
         (
             [json.dumps({"level": level, "message": f"{level} {i}"}) for i, level in enumerate(("error", "info"))],

@@ -26,10 +26,10 @@ def test_a_server_that_others_keep_busy_is_asked_again() -> None:
 
 
 def test_a_server_that_stays_busy_is_not_waited_for_without_end() -> None:
-    with pytest.raises(ProcessError, match=r"was answered 429: .*12 pictures wait already"):
+    with pytest.raises(ProcessError, match=r"returned status 429: .*12 pictures wait already"):
         asking(BUSY, BUSY, seconds=0).ask("a red circle", 0)
 
 
 def test_an_answer_of_another_model_is_none() -> None:
-    with pytest.raises(ProcessError, match=r"the model eeee.* answered in place of dddd"):
+    with pytest.raises(ProcessError, match=r"the model eeee.* answered instead of dddd"):
         asking(httpx.Response(200, json={**PICTURE, "model_digest": "e" * 64})).ask("a red circle", 0)

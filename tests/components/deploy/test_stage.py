@@ -150,7 +150,7 @@ def test_a_model_that_does_not_load_leaves_the_earlier_one_live(bench: Bench, se
 
 def test_a_blank_picture_leaves_the_earlier_one_live(bench: Bench, tiny_model: Folder) -> None:
     model = bench.model(tiny_model)
-    with pytest.raises(ProcessError, match=r"blank picture \(deviation .*, below 255\)"):
+    with pytest.raises(ProcessError, match=r"blank image \(deviation .*, below 255\)"):
         run_stage(STAGE, DeploySettings(blank_below=255, device="cpu"), bench.inputs(model), bench.workspace)
     assert live(bench) == []
     assert servers(model) == []
@@ -183,7 +183,7 @@ def test_no_server_is_left_when_the_stage_is_killed(bench: Bench, tiny_model: Fo
 def test_a_rollback_to_a_model_that_is_not_whole_is_refused(bench: Bench, tiny_model: Folder) -> None:
     model = bench.model(tiny_model)
     releases.promote(bench.workspace, model.uri, model.digest, "evaluate/x")
-    with pytest.raises(InputError, match=r"1 release\(s\) here"):
+    with pytest.raises(InputError, match=r"no earlier release to roll back to \(found 1\)"):
         rollback(bench.workspace)
     releases.promote(bench.workspace, "train/next", "f" * 64, "evaluate/y")
     (model.path / "unet" / "config.json").write_text("{}")

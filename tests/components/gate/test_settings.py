@@ -9,8 +9,14 @@ from platen.core.settings import parse, section
     ("rule", "told"),
     [
         ("{metric: fid, direction: at_most}", "fid: an absolute rule needs a limit"),
-        ("{metric: fid, direction: at_most, limit: 3, against: champion}", r"a champion rule has no limit \(3.0\)"),
-        ("{metric: fid, direction: at_most, limit: 3, margin: 1}", r"an absolute rule has no margin \(1.0\)"),
+        (
+            "{metric: fid, direction: at_most, limit: 3, against: champion}",
+            r"a champion rule takes a margin, not a limit \(got limit 3.0\)",
+        ),
+        (
+            "{metric: fid, direction: at_most, limit: 3, margin: 1}",
+            r"an absolute rule takes a limit, not a margin \(got margin 1.0\)",
+        ),
         ("{metric: fid, direction: below, limit: 3}", "gate.rules.0.direction: 'below'.*at_least or at_most"),
         ("{metric: fid, direction: at_most, limit: .nan}", "gate.rules.0.limit: nan"),
         ("{metric: fid, direction: at_most, limt: 3}", "gate.rules.0.limt: unknown setting.*limit"),

@@ -63,7 +63,7 @@ def test_a_champion_with_other_prompts_is_not_compared(tmp_path, evaluated, metr
 
 def test_a_report_on_another_model_is_refused(tmp_path, evaluated, metric):
     one, other = evaluated("a", clip_score=metric(70.0)), evaluated("b", clip_score=metric(71.0))
-    with pytest.raises(InputError, match=rf"{other['report']}: a report on the model \w+, not on {one['model']}"):
+    with pytest.raises(InputError, match=rf"{other['report']}: a report about the model \w+, not about {one['model']}"):
         decide(tmp_path / "ws", {"model": one["model"], "report": other["report"]})
 
 

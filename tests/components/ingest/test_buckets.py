@@ -125,8 +125,8 @@ def test_a_source_that_changes_while_it_is_read_is_refused(prefix: str, tmp_path
 @pytest.mark.parametrize(
     ("setting", "name", "told"),
     [
-        ("folder", "in", r"in: no picture among 1 objects"),
-        ("folder", "nothing", r"nothing: no picture among 0 objects"),
+        ("folder", "in", r"in: no image among 1 objects"),
+        ("folder", "nothing", r"nothing: no image among 0 objects"),
         ("table", "nothing.csv", r"nothing\.csv: no such object"),
         ("urls", "in/t.csv", r"in/t\.csv, line 2: names no picture"),
     ],
@@ -142,7 +142,7 @@ def test_urls_and_pictures_may_lie_in_different_places(pictures: Path, prefix: s
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "a.png").write_bytes(b"\x89PNG\r\n")
     (tmp_path / "one" / "a.txt").write_text("a")
-    with pytest.raises(InputError, match=rf"^{prefix}/in/t\.csv: none of its 1 pictures .*address_refused 1"):
+    with pytest.raises(InputError, match=rf"^{prefix}/in/t\.csv: none of its 1 images .*address_refused 1"):
         run(f"{prefix}/ws", folder=str(tmp_path / "one"), urls=f"{prefix}/in/t.csv")
 
 

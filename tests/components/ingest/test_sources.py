@@ -203,7 +203,7 @@ def test_links_in_a_circle_and_paths_too_long_as_a_whole_are_no_files(tmp_path: 
         ({}, r"ingest\.folder: not set, and neither is ingest\.table nor ingest\.urls"),
         ({"folder": "none"}, "none: no such folder.*ingest.folder.*png"),
         ({"folder": "empty"}, "empty: an empty folder.*captions beside them"),
-        ({"folder": "texts"}, "texts: no picture among 1 files"),
+        ({"folder": "texts"}, "texts: no image among 1 files"),
         ({"urls": "paths.csv"}, r"paths\.csv, line 2: no URL. Accepted in ingest\.urls"),
         ({"table": "head.csv"}, r"head\.csv: a table without rows"),
     ],

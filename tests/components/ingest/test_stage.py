@@ -155,7 +155,7 @@ def test_nothing_ingested_is_an_error_that_counts_and_leaves_nothing(tmp_path: P
     table = tmp_path / "urls.csv"
     table.write_text(f"url,caption\nhttp://localhost:{port}/a.png,a\nhttp://10.0.0.1/b.png,b\n")
     settings = IngestSettings(urls=str(table), allow_hosts=(f"localhost:{port}",), retries=0)
-    with pytest.raises(InputError, match=r"none of its 2 pictures .*address_refused 1, connection_failed 1"):
+    with pytest.raises(InputError, match=r"none of its 2 images .*address_refused 1, connection_failed 1"):
         run(settings, tmp_path / "ws")
     assert not is_done(next((tmp_path / "ws" / "ingest").glob(".*/out")), "00000")
     (tmp_path / "web").mkdir()

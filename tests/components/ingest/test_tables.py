@@ -75,14 +75,14 @@ def test_column_names_of_imagefolder_are_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("no_columns.csv", "name,words\na,b\n", "line 2: names no picture; its columns are name, words"),
+        ("no_columns.csv", "name,words\na,b\n", "line 2: names no image; its columns are name, words"),
         ("too_many_cells.csv", "url,caption\nhttp://a,b,c\n", "line 2: more cells than the 2 columns"),
         ("open_quote.csv", 'url,caption\n"http://a,b\n', "not CSV"),
         ("not_json.jsonl", '{"url": "http://a"}\n{"url": \n', "line 2: not JSON"),
         ("a_list.jsonl", "[1, 2]\n", "line 1: a list. Accepted: an object"),
-        ("caption_is_a_number.jsonl", '{"url": "http://a", "caption": 5}\n', "line 1: caption is 5, not a text"),
+        ("caption_is_a_number.jsonl", '{"url": "http://a", "caption": 5}\n', "line 1: caption is 5, not text"),
         ("latin1.csv", b"url,caption\nhttp://a,caf\xe9\n", "not UTF-8 text"),
-        ("no_parquet.parquet", "PAR1", "not a whole Parquet file"),
+        ("no_parquet.parquet", "PAR1", "not a complete Parquet file"),
         ("unknown.xlsx", "x", r"Accepted: \.csv, \.jsonl or \.parquet"),
     ],
 )

@@ -15,4 +15,4 @@ def test_the_monitor_before_a_retraining_has_a_record_of_its_own(tmp_path: Path)
         monitor_live.python_func("{}", workspace, run, dsl.Artifact(uri=str(tmp_path / "artifact")))
     [record] = records.load(run)  # `monitor` is what the chain's own leaves later in the same run
     assert record.name == "monitor_live"
-    assert record.error is not None and "nothing is live here" in record.error.message
+    assert record.error is not None and "no release is live here" in record.error.message

@@ -36,14 +36,14 @@ def test_report_that_cannot_be_written_does_not_hide_the_run(tmp_path: Path, cap
     summary = notify(text, workspace, run, "FAILED")
     assert summary.report is None
     assert json.loads(Path(run, "summary.json").read_bytes())["failure"]["reason"] == "/data: no such folder"
-    assert "the report could not be made" in caplog.text
+    assert "the report could not be created" in caplog.text
 
 
 def test_unusable_settings_do_not_hide_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _, workspace, run = run_chain(tmp_path, "ingest")
     summary = notify("notify:\n  webhok_file: x\n", workspace, run, "SUCCEEDED")
     assert summary.outcome == "succeeded"
-    assert "notify goes on with its defaults: notify.webhok_file: unknown setting" in caplog.text
+    assert "notify continues with its default settings: notify.webhok_file: unknown setting" in caplog.text
 
 
 def test_summary_that_cannot_be_written_is_raised_after_all_was_told(
@@ -54,7 +54,7 @@ def test_summary_that_cannot_be_written_is_raised_after_all_was_told(
     monkeypatch.setenv("PLATEN_WEBHOOK_URL", "no address")
     with pytest.raises(OSError, match=r"summary\.json"):
         notify(text, workspace, run, "FAILED")
-    assert "webhook: the address is no URL" in caplog.text or "webhook: the address must be" in caplog.text
+    assert "webhook: the address is not a URL" in caplog.text or "webhook: the address must be" in caplog.text
     assert "The run failed in ingest: /data: no such folder" in caplog.text
 
 
@@ -76,7 +76,7 @@ def test_a_report_that_cannot_be_made_leaves_an_artifact_that_says_why(
     summary = notify(text, workspace, run, "SUCCEEDED", artifact=str(artifact))
     assert (summary.outcome, summary.report) == ("succeeded", None)
     page = artifact.read_text()
-    assert "The report could not be made" in page and "ModuleNotFoundError: import of jinja2 halted" in page
+    assert "The report could not be created" in page and "ModuleNotFoundError: import of jinja2 halted" in page
     assert len(page) < 1000
 
 
@@ -84,4 +84,4 @@ def test_an_artifact_that_cannot_be_written_changes_nothing(tmp_path: Path, capl
     text, workspace, run = run_chain(tmp_path, "ingest")
     summary = notify(text, workspace, run, "SUCCEEDED", artifact=str(tmp_path))
     assert summary.report == str(Path(run, "report.html"))
-    assert "the report's artifact could not be made" in caplog.text
+    assert "the report's artifact could not be created" in caplog.text

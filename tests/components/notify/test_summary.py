@@ -186,4 +186,6 @@ def test_part_that_cannot_be_told_does_not_hide_the_failure(tmp_path: Path, capl
     summary = summarise(evidence, {"planted": "many"}, "FAILED", "", "report.html")
     assert summary.failure is not None and summary.failure.reason == "/prompts: no such file"
     assert summary.zero is None and summary.planted is None and summary.dropped == PLANTED
-    assert "summary: zero cannot be told" in caplog.text and "summary: planted cannot be told" in caplog.text
+    assert (
+        "summary: zero cannot be determined" in caplog.text and "summary: planted cannot be determined" in caplog.text
+    )

@@ -25,7 +25,7 @@ def test_cached_and_failed_stages_are_marked(summary: Summary) -> None:
     lines = lines_of(summary.model_copy(update={"stages": stages, "report": None}))
     assert lines[2].endswith("cached") and lines[3].endswith("failed")
     assert not lines[4].endswith(("cached", "failed"))
-    assert "could not be made" in lines[-1]
+    assert "could not be created" in lines[-1]
 
 
 def test_failure_is_one_sentence(summary: Summary) -> None:
@@ -55,8 +55,8 @@ def test_a_retraining_that_trained_nothing_is_warned_of(summary: Summary, caplog
     idle = summary.model_copy(update={"retraining": retraining})
     tell_run(idle)
     [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "nothing new was trained" in warning and "change data or settings" in warning
-    assert outcome_line(idle).startswith("The run succeeded: the model was promoted; nothing new was trained")
+    assert "nothing was retrained" in warning and "change data or settings" in warning
+    assert outcome_line(idle).startswith("The run succeeded: the model was promoted; nothing was retrained")
     assert "The live model: retrain: drift 0.41 is above 0.2" in lines_of(idle)
     anew = idle.model_copy(update={"retraining": retraining.model_copy(update={"trained": True})})
     assert outcome_line(anew) == "The run succeeded: the model was promoted"

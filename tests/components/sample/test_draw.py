@@ -115,7 +115,7 @@ def test_a_killed_drawing_is_drawn_whole_the_next_time(small: Path, tmp_path: Pa
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "holiday.jpg").write_bytes(b"mine")
-    with pytest.raises(InputError, match="holds something that is no sample"):
+    with pytest.raises(InputError, match="holds something other than a sample"):
         draw(SMALL, tmp_path)
     assert contents(tmp_path) == {"pictures/holiday.jpg": b"mine"}
 

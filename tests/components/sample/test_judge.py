@@ -102,5 +102,5 @@ def test_a_folder_without_an_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"index\.jsonl: cannot be read"):
         judge_folder(tmp_path)
     write_index(tmp_path, [GeneratedImage(file="a.png", prompt="x", seed=0, group="other")])
-    with pytest.raises(InputError, match="no picture of group 'grid' among 1"):
+    with pytest.raises(InputError, match="no image of group 'grid' among 1"):
         judge_folder(tmp_path)

@@ -30,7 +30,7 @@ def test_a_step_whose_image_holds_no_server_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(deployment, "find_spec", lambda name: None)
     (found,) = deployment.check(site(HERE, FakeCluster()))
     assert (found.state, found.fatal) == ("missing", True)
-    assert "pods have no server to try a release in" in found.words
+    assert "pods have no server to test a release on" in found.words
 
 
 def test_from_outside_a_run_on_the_cluster_needs_one() -> None:

@@ -123,7 +123,7 @@ def test_a_page_that_cannot_be_made_says_why(tmp_path: Path) -> None:
 
     page = dsl.Markdown(uri=str(tmp_path / "deep" / "page"))
     show_markdown(page, fail)
-    assert "could not be made: CorruptError: ws/merge/1/card.json: no such file" in Path(page.path).read_text().replace(
-        "\\", ""
-    )
+    assert "could not be created: CorruptError: ws/merge/1/card.json: no such file" in Path(
+        page.path
+    ).read_text().replace("\\", "")
     show_markdown(dsl.Markdown(uri=str(tmp_path)), lambda: "a folder is in the place of the file")

@@ -150,5 +150,5 @@ def test_retraining_shows_why_and_that_nothing_new_was_trained(tmp_path: Path) -
     page = render(summarise(evidence, {}, "SUCCEEDED", "", "report.html"), evidence)
     assert "Not in this report" not in page
     part = page[page.index('<section id="retraining">') : page.index('<section id="data">')]
-    assert "drift 0.41 is above 0.2" in part and "Nothing new was trained" in part
+    assert "drift 0.41 is above 0.2" in part and "Nothing was retrained" in part
     assert "monitor_live:" not in page[page.index('<section id="reproduce">') :]  # no section of the settings

@@ -129,7 +129,7 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bytes_that_were_damaged_on_the_way(service: Callable[..., list[str]], tmp_path: Path) -> None:
     service((200, {"x-goog-hash": "crc32c=AAAAAA=="}, b"hello"))
-    with pytest.raises(StorageError, match=r"arrived with another checksum"):
+    with pytest.raises(StorageError, match=r"its checksum changed in transfer"):
         GcsStore().get("gs://bucket/a", tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
 
