@@ -36,7 +36,8 @@ def test_a_body_comes_as_it_is(site) -> None:
 @pytest.mark.parametrize("wanted", FAULTS)
 def test_every_fault_has_its_reason(bad: str, wanted: str) -> None:
     urls = [f"http://{bad}{path.format(n=1)}" for path in FAULTS[wanted]]
-    found = fetch_all(urls, allow_hosts=[bad], deadline=1.5, max_bytes=300_000)
+    deadline = 60.0 if wanted == "body_too_large" else 1.5  # what has an end comes to it, however busy the machine is
+    found = fetch_all(urls, allow_hosts=[bad], deadline=deadline, max_bytes=300_000)
     assert [item.reason for item in found if isinstance(item, Refused)] == [wanted] * len(urls)
 
 
