@@ -37,7 +37,7 @@ SHORT = (
     "bench.training.saving",
     "bench.training.zero_ladder",
 )
-LONG = ("bench.planner_memory",)
+LONG = ("bench.planner_memory", "bench.demo_families")
 LIBRARIES = ("torch", "deepspeed", "diffusers", "accelerate", "webdataset")
 WORDS = {True: "yes", False: "no", None: ""}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from platen.core.errors import ClusterError, InputError
-from platen.core.telemetry import log
+from platen.core.retry import retry
 from platen.jobs.cluster import own_namespace
 
 if TYPE_CHECKING:
@@ -69,16 +68,7 @@ class Backend:
 
     def patiently(self, attempt: Callable[[], T]) -> T:
         """Try until an attempt raises no PassingError, or patience is over."""
-        until, pause = time.monotonic() + self.patience, 0.5
-        while True:
-            try:
-                return attempt()
-            except PassingError as error:
-                if time.monotonic() + pause > until:
-                    raise
-                log.warning("%s; trying again", error)
-            time.sleep(pause)
-            pause = min(pause * 2, 8.0)
+        return retry(attempt, PassingError, self.patience)
 
     def once(self, method: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """One request.

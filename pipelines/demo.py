@@ -39,8 +39,31 @@ def run_demo(text: str, settings: RunSettings, *, docker: bool = False) -> None:
     with contextlib.ExitStack() as stack:
         if settings.sample.web:
             stack.enter_context(serving(folder / "web", settings.sample.host, settings.sample.port))
-        run_content(text, settings.workspace, settings.run, docker=docker)
+        run_content(read_own_sample(text, settings.run), settings.workspace, settings.run, docker=docker)
     log.info("open %s, then try: platen serve --workspace %s", join(settings.run, "report.html"), settings.workspace)
+
+
+def read_own_sample(text: str, run: str) -> str:
+    """Return settings that read the sample of this run, where the command line names another run than the file does.
+
+    Args:
+        text: YAML, whose paths below its own run's sample are replaced.
+        run: Where the sample is drawn.
+    """
+    values = mapping(text, "settings of the demo")
+    written = values.get("run")
+    if not isinstance(written, str) or written == run:
+        return text
+    before = Path(written, SAMPLE)
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: replaced(each) for name, each in value.items()}
+        if isinstance(value, str) and Path(value).is_relative_to(before):
+            return join(run, SAMPLE, Path(value).relative_to(before).as_posix())
+        return value
+
+    return yaml.safe_dump(replaced(values), sort_keys=False, allow_unicode=True)
 
 
 def cluster_settings(package: Package, files: Sequence[Path], workspace: str, run: str) -> tuple[str, RunSettings]:

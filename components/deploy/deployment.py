@@ -6,12 +6,13 @@ that it keeps them whoever applies the manifests, and leaves the rest to these a
 
 from __future__ import annotations
 
-import json
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from platen.components.deploy.deployment_settings import DeploymentSettings
 from platen.core.errors import ClusterError, InputError
+from platen.core.log_lines import parse_line
 from platen.core.storage import is_local
 from platen.jobs.cluster import Cluster, Object, connect, own_namespace
 
@@ -145,15 +146,6 @@ def containers(pod: Object) -> list[Object]:
 
 def last_words(lines: list[str]) -> str:
     """The errors among the last lines of a server's log, else the last lines themselves."""
-    told = [understand(line) for line in lines]
-    errors = [message for level, message in told if level == "error"]
-    return " | ".join((errors or [message for _, message in told])[-LAST:]) or "it said nothing"
-
-
-def understand(line: str) -> tuple[str, str]:
-    """Level and message of a line; one that is not Platen's own is all message."""
-    try:
-        entry = json.loads(line)
-        return entry["level"], entry["message"]
-    except (ValueError, KeyError, TypeError):
-        return "", line
+    told = [parse_line(line) for line in lines]
+    errors = [line for line in told if line.level == logging.ERROR]
+    return " | ".join([line.message for line in errors or told][-LAST:]) or "it said nothing"

@@ -5,7 +5,6 @@ The child is killed by the kernel when this process ends, however it ends (plate
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from platen.core import processes
 from platen.core.errors import ProcessError
+from platen.core.log_lines import parse_line
 from platen.core.telemetry import log
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ class LocalServer:
         if self._process.stdout is None:
             return
         for line in self._process.stdout:
-            message, url = _understand(line.strip())
-            self._url = url or self._url
-            self._last.append(message)
-            log.info("server: %s", message)
+            said = parse_line(line.strip())
+            self._url = said.data.get("url") or self._url
+            self._last.append(said.message)
+            log.info("server: %s", said.message)
 
 
 @contextmanager
@@ -120,11 +120,3 @@ def _is_ready(client: httpx.Client, url: str) -> bool:
         return client.get(f"{url}/readyz", timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def _understand(line: str) -> tuple[str, str | None]:
-    try:
-        entry = json.loads(line)
-        return entry["message"], entry.get("url")
-    except (ValueError, KeyError, TypeError):
-        return line, None

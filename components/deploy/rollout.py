@@ -8,12 +8,12 @@ from platen.components.deploy.deployment import Deployment, Model
 from platen.core.errors import ProcessError
 from platen.core.telemetry import log
 from platen.jobs.cluster import Object
+from platen.jobs.exit_codes import USERS
+from platen.jobs.pods import HOPELESS, condition, unschedulable
 
 POLL_SECONDS = 1.0
 STOP_SECONDS = 60.0
 CRASHES = 2  # of one container, after which it is not waited for any longer
-USERS = 2  # exit code of a server whose model cannot be used: starting it again changes nothing
-HOPELESS = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
 
 
 class ReplacedError(ProcessError):
@@ -103,7 +103,7 @@ def fault_of(deployment: Deployment, pod: Object) -> str | None:
         if waits.get("reason") in HOPELESS:
             return f"pod {name}: {waits['reason']}: {waits.get('message', '')}"
         ended = status["state"].get("terminated") or status.get("lastState", {}).get("terminated")
-        ours = status["name"] == deployment.settings.container
+        ours = status["name"] == deployment.settings.container  # which ends with USERS where its model cannot be used
         if ended and (status["restartCount"] >= CRASHES or (ours and ended["exitCode"] == USERS)):
             return f"pod {name}: {ending(status['name'], ended)}{words(deployment, pod, status)}"
     return None
@@ -133,15 +133,13 @@ def why(deployment: Deployment, model: Model | None) -> str:
 
 def is_ready(pod: Object) -> bool:
     """Whether it takes requests."""
-    conditions = pod["status"].get("conditions", [])
-    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+    return condition(pod, "Ready") is not None
 
 
 def why_not_ready(deployment: Deployment, pod: Object) -> str:
     """What a pod waits for."""
-    for entry in pod["status"].get("conditions", []):
-        if entry["type"] == "PodScheduled" and entry["status"] != "True":
-            return f"cannot be scheduled: {entry.get('message', '')}"
+    if (reason := unschedulable(pod)) is not None:
+        return f"cannot be scheduled: {reason}"
     for status in pod["status"].get("containerStatuses", []):
         waits = status["state"].get("waiting")
         if waits is not None:

@@ -53,5 +53,5 @@ def libraries(settings: ProfileSettings, inputs: Inputs, workspace: str) -> Mapp
 
 
 STAGE = Stage(
-    name="profile", version=1, kind="report", settings=ProfileSettings, inputs={}, work=write_profile, outside=libraries
+    name="profile", version=2, kind="report", settings=ProfileSettings, inputs={}, work=write_profile, outside=libraries
 )

@@ -6,7 +6,8 @@ What a kernel allocates and frees within itself is not seen.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -26,13 +27,15 @@ class LiveBytes(TorchDispatchMode):
 
     Attributes:
         fixed: Live bytes that a larger batch leaves as they are.
-        scaled: Live bytes of one sample, of storages that grow with the batch; only where `mark` is the batch size.
-        peaks: The (scaled, fixed) pairs among which the peak is, whatever the batch.
+        scaled: Live bytes of storages that grow with the batch; only where `mark` is the batch size.
+        peaks: The (bytes a sample, fixed bytes) pairs among which the peak is, whatever the batch.
+        one_each: Sizes in bytes of storages of which as many lived at once as the batch has samples: one for each.
 
     Args:
         known: Tensors that are not counted (parameters).
         mark: The batch size; a storage with a number of bytes that it divides is split among the samples.
         run: Runs an operation.
+        one_each: Sizes that an earlier pass found to be those of a sample's own storages, which grow with the batch.
     """
 
     def __init__(
@@ -40,12 +43,16 @@ class LiveBytes(TorchDispatchMode):
         known: Iterable[torch.Tensor] = (),
         mark: int | None = None,
         run: Run = call,
+        one_each: Container[int] = (),
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.mark = mark
         self._run = run
         self.scaled = self.fixed = 0
         self.peaks: list[tuple[int, int]] = []
+        self.one_each: set[int] = set()
+        self._of_a_sample = one_each
+        self._alike: Counter[int] = Counter()
         self._known = {tensor.untyped_storage()._cdata for tensor in known}
 
     @property
@@ -60,17 +67,21 @@ class LiveBytes(TorchDispatchMode):
         if key in self._known or (self.mark is None and tensor.device.type == "meta"):
             return
         size = storage.nbytes()
-        scales = self.mark is not None and size > 0 and size % self.mark == 0
+        scales = self.mark is not None and size > 0 and (size % self.mark == 0 or size in self._of_a_sample)
         self._known.add(key)
         weakref.finalize(storage, self._freed, key, size, scales)
         self._add(size, scales)
         self._note()
 
     def _add(self, size: int, scales: bool) -> None:
-        if scales and self.mark:
-            self.scaled += size // self.mark
-        else:
-            self.fixed += size
+        if scales:
+            self.scaled += size
+            return
+        self.fixed += size
+        if self.mark and size:
+            self._alike[abs(size)] += 1 if size > 0 else -1
+            if self._alike[abs(size)] >= self.mark:
+                self.one_each.add(size)
 
     def _freed(self, key: int, size: int, scales: bool) -> None:
         self._known.discard(key)
@@ -78,7 +89,7 @@ class LiveBytes(TorchDispatchMode):
 
     def _note(self) -> None:
         """Keep this moment unless an earlier one was as high in both, and drop those that it tops."""
-        here = (self.scaled, self.fixed)
+        here = (self.scaled // self.mark if self.mark else 0, self.fixed)
         if any(scaled >= here[0] and fixed >= here[1] for scaled, fixed in self.peaks):
             return
         self.peaks = [peak for peak in self.peaks if peak[0] > here[0] or peak[1] > here[1]] + [here]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from platen.components.plan.live_bytes import Run
+    from platen.components.plan.live_bytes import LiveBytes, Run
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
@@ -148,24 +148,36 @@ def _largest_block(denoiser: nn.Module, leaf_modules: Sequence[str]) -> int:
 
 def _step(denoiser: Any, example: tuple[Tensor, Tensor, Conditions], run: Run) -> Activations:
     """Follow a forward and backward pass; it costs nothing, as nothing is computed."""
+    from platen.components.plan.live_bytes import MARK
+
+    hooks = [parameter.register_post_accumulate_grad_hook(_drop_gradient) for parameter in denoiser.parameters()]
+    denoiser.train()
+    live, flops = _follow(denoiser, example, run)
+    if live.one_each:  # a network that is given its samples one by one
+        live, flops = _follow(denoiser, example, run, live.one_each)
+    for hook in hooks:
+        hook.remove()
+    return Activations(tuple(live.peaks), flops // MARK)
+
+
+def _follow(
+    denoiser: Any, example: tuple[Tensor, Tensor, Conditions], run: Run, one_each: Container[int] = ()
+) -> tuple[LiveBytes, int]:
+    """Return the bytes that lived in a pass, and its floating-point operations."""
     import torch
 
     from platen.components.plan.attention import Counted
     from platen.components.plan.live_bytes import MARK, LiveBytes
 
-    hooks = [parameter.register_post_accumulate_grad_hook(_drop_gradient) for parameter in denoiser.parameters()]
-    denoiser.train()
     dtype = next(denoiser.parameters()).dtype
     noisy, timesteps, conditions = example
-    with LiveBytes(denoiser.parameters(), MARK, run) as live, Counted() as counted:
+    with LiveBytes(denoiser.parameters(), MARK, run, one_each) as live, Counted() as counted:
         latents = torch.empty_like(noisy, dtype=dtype)
         given = {name: torch.empty_like(value, dtype=_in_precision(value, dtype)) for name, value in conditions.items()}
         prediction = denoiser(latents, torch.empty_like(timesteps), given)
         target = torch.empty_like(noisy)  # held to the end, as train holds it
         torch.nn.functional.mse_loss(prediction.float(), target).backward()
-    for hook in hooks:
-        hook.remove()
-    return Activations(tuple(live.peaks), counted.flops // MARK)
+    return live, counted.flops
 
 
 def _in_precision(tensor: Tensor, dtype: torch.dtype) -> torch.dtype:

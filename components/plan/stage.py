@@ -127,7 +127,7 @@ def _samples(inputs: Inputs) -> int | None:
 
 STAGE = Stage(
     name="plan",
-    version=1,
+    version=2,
     kind="report",
     settings=PlanSettings,
     inputs={},

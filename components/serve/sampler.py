@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from platen.components.serve.engine import BrokenError, Job
 from platen.core.devices import pick_device
+from platen.core.errors import first_line
 from platen.families.generation import GenerationPipeline
 
 WARM_UP_STEPS = 2
@@ -50,7 +51,7 @@ class DiffusionSampler:
             )
         except RuntimeError as error:
             if is_fatal(error):
-                raise BrokenError(f"the device cannot be used any more: {_first_line(error)}") from error
+                raise BrokenError(f"the device cannot be used any more: {first_line(error)}") from error
             raise
         return [encode_png(image, job, self._digest) for image, job in zip(images, jobs, strict=True)]
 
@@ -90,7 +91,3 @@ def quieten() -> None:
         library.set_verbosity_error()
         library.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

@@ -82,6 +82,11 @@ class ClusterError(PlatformError):
     """Kubernetes refused, cannot be reached, or does not do what it was asked."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text; the name of its class if it has none."""
+    return (str(error).strip().splitlines() or [""])[0] or type(error).__name__
+
+
 def revive(name: str, message: str) -> PlatenError:
     """An error that another process raised, from its class's name and its words; a ProcessError where it is none."""
     found: object = globals().get(name)

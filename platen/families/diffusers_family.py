@@ -49,6 +49,7 @@ class DiffusersFamily(ABC):
         autoencoder_class: The class of the autoencoder in diffusers.
         autoencoder_channels: The field of its configuration that has the channels of its latents, and its default.
         packed: Latents, of the autoencoder's, in one of those that the network reads.
+        default_patch: Latents of a token, in height and width, where the network's configuration doesn't say.
         text_parts: Text encoders and tokenizers that it cannot do without.
         default_tokens: Tokens of a caption that the pipeline reads unless asked otherwise.
     """
@@ -62,6 +63,7 @@ class DiffusersFamily(ABC):
     autoencoder_class: ClassVar[str] = "AutoencoderKL"
     autoencoder_channels: ClassVar[tuple[str, int]] = ("latent_channels", 4)
     packed: ClassVar[int] = 1
+    default_patch: ClassVar[int] = 1
     text_parts: ClassVar[tuple[str, ...]] = ("text_encoder", "tokenizer")
     default_tokens: ClassVar[int] = 77
     variable_length: frozenset[str] = frozenset()
@@ -117,7 +119,7 @@ class DiffusersFamily(ABC):
 
     def patch_size(self, config: Mapping[str, Any]) -> int:
         """Latents that the network reads as one token, in height and width, by its configuration."""
-        return int(config.get("patch_size") or 1)
+        return int(config.get("patch_size") or self.default_patch)
 
     def generation_arguments(self, guidance_scale: float, images: int = 1) -> dict[str, Any]:
         """Name the pipeline's arguments for a strength of guidance; 1 or less turns it off.

@@ -28,6 +28,7 @@ class PixArtSigma(DiffusersFamily):
     default_tokens = TOKENS
     variable_length = frozenset({"prompt_embeds"})
     leaf_modules = ("BasicTransformerBlock",)
+    default_patch: ClassVar[int] = 2
     takes_adapters = False  # neither the pipeline nor the network in diffusers loads any
 
     def describes(self, config: Mapping[str, Any]) -> bool:

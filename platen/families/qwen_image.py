@@ -35,6 +35,7 @@ class QwenImage(DiffusersFamily):
     default_tokens: ClassVar[int] = 512
     variable_length = frozenset({"prompt_embeds"})
     leaf_modules = ("QwenImageTransformerBlock",)
+    default_patch: ClassVar[int] = 2
     lora_targets = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 
     def network_fields(self, file: Path, configs: Configs) -> dict[str, OneOf | WholeNumber]:

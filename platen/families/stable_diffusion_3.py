@@ -34,6 +34,7 @@ class StableDiffusion3(DiffusersFamily):
     default_tokens = T5_TOKENS
     text_parts: ClassVar[tuple[str, ...]] = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
     leaf_modules = ("JointTransformerBlock",)
+    default_patch: ClassVar[int] = 2
     lora_targets = (*DiffusersFamily.lora_targets, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 
     def network_fields(self, file: Path, configs: Configs) -> dict[str, OneOf | WholeNumber]:
@@ -53,7 +54,7 @@ class StableDiffusion3(DiffusersFamily):
     def check_size(self, config: Mapping[str, Any], size: tuple[int, int]) -> None:
         """Raise InputError for latents that the transformer cannot read: not of whole patches, or too many."""
         super().check_size(config, size)
-        largest = int(config["pos_embed_max_size"]) * int(config["patch_size"])
+        largest = int(config.get("pos_embed_max_size", 96)) * self.patch_size(config)  # 96: diffusers' own
         if max(size) > largest:
             raise InputError(f"latents of {size[0]} x {size[1]}: accepted: up to {largest}, by pos_embed_max_size")
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platen.core.errors import ClusterError, InputError
-from platen.core.telemetry import log
+from platen.core.retry import retry
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
@@ -106,21 +105,17 @@ class Cluster:
             RefusedError: With its status and the server's words.
             AwayError: It could not be reached.
         """
-        until, pause = time.monotonic() + self.patience, 0.5
-        while True:
-            try:
-                data = self._send(method, path, body, content, query or {}).data
-                answer: Object = json.loads(data) if data else {}
-            except ClusterError as error:
-                if isinstance(error, RefusedError) and error.status not in TRANSIENT:
-                    raise
-                if time.monotonic() + pause > until:
-                    raise AwayError(str(error)) from error
-                log.warning("%s; trying again", error)
-            else:
-                return answer
-            time.sleep(pause)
-            pause = min(pause * 2, 8.0)
+        return retry(lambda: self._once(method, path, body, content, query or {}), AwayError, self.patience)
+
+    def _once(self, method: str, path: str, body: Object | None, content: str, query: dict[str, str]) -> Object:
+        try:
+            data = self._send(method, path, body, content, query).data
+        except ClusterError as error:
+            if isinstance(error, RefusedError) and error.status not in TRANSIENT:
+                raise
+            raise AwayError(str(error)) from error
+        answer: Object = json.loads(data) if data else {}
+        return answer
 
     def _send(
         self,

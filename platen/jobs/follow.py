@@ -6,17 +6,15 @@ timestamps and left out.
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
 
 from platen.core.errors import ClusterError
+from platen.core.log_lines import LogLine, parse_line
 from platen.core.telemetry import log
 from platen.jobs.cluster import Cluster, Object, RefusedError
 from platen.jobs.pods import has_ended, has_started
@@ -189,22 +187,14 @@ def role_of(pod: str) -> str:
     return "-".join(pod.split("-")[-2:])
 
 
-class Said(NamedTuple):
-    """A line of a pod: how much it matters, its words under the tag of its rank, and its data."""
-
-    level: int
-    text: str
-    data: dict[str, Any]
-
-
-def read(role: str, line: str) -> Said:
-    """A line of a pod, which may have a rank and be JSON, as the trainer logs it."""
+def read(role: str, line: str) -> LogLine:
+    """Read a line of a pod, which may have a rank and be JSON, as the trainer logs it; its message says whose it is."""
     tagged = RANK.match(line)
-    level, message, data = entry(line[tagged.end() :] if tagged else line)
+    found = parse_line(line[tagged.end() :] if tagged else line)
     if tagged is None:
-        return Said(level, f"[{role}] {message}", {**data, "pod": role})
+        return found._replace(message=f"[{role}] {found.message}", data={**found.data, "pod": role})
     rank = int(tagged.group(1))
-    return Said(level, f"[rank {rank}] {message}", {**data, "rank": rank})
+    return found._replace(message=f"[rank {rank}] {found.message}", data={**found.data, "rank": rank})
 
 
 def tell(role: str, line: str) -> None:
@@ -212,16 +202,3 @@ def tell(role: str, line: str) -> None:
     said = read(role, line)
     if line.strip():
         log.log(said.level, "%s", said.text, extra={"data": said.data})
-
-
-def entry(text: str) -> tuple[int, str, dict[str, Any]]:
-    """Level, message and data of a line; plain text is information without data."""
-    try:
-        said = json.loads(text) if text.startswith("{") else {}
-    except ValueError:
-        said = {}
-    if not isinstance(said.get("message"), str):
-        return logging.INFO, text, {}
-    level = logging.getLevelNamesMapping().get(str(said.get("level")).upper(), logging.INFO)
-    data = {name: value for name, value in said.items() if name not in ("time", "level", "message", "traceback")}
-    return level, "\n".join(filter(None, [said["message"], said.get("traceback")])), data

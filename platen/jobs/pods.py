@@ -12,6 +12,7 @@ from platen.jobs.exit_codes import LOST_PEER, OUT_OF_TIME, STOPPED
 from platen.jobs.pytorchjob import CONTAINER, pods_path
 
 OVERDUE = 15.0  # seconds after its grace for which a pod that was deleted may still seem to run
+HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")  # reasons: waiting does not help
 MEANING = {
     LOST_PEER: "it lost its peers",
     STOPPED: "it was stopped, at a checkpoint if it had begun",
@@ -104,9 +105,17 @@ def overdue_pod(pods: Sequence[Object]) -> Object | None:
 
 
 def condition(thing: Object, kind: str) -> Object | None:
-    """A condition that is true, of a job."""
+    """Return a condition of a job or pod that is true."""
     found = thing.get("status", {}).get("conditions", [])
     return next((entry for entry in found if entry["type"] == kind and entry["status"] == "True"), None)
+
+
+def unschedulable(pod: Object) -> str | None:
+    """Return why no node takes a pod; None if one does, or the scheduler has not looked."""
+    for entry in pod["status"].get("conditions", []):
+        if entry["type"] == "PodScheduled" and entry["status"] != "True":
+            return str(entry.get("message", entry.get("reason", "")))
+    return None
 
 
 def is_suspended(job: Object) -> bool:

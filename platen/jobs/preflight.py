@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 
 from platen.core.errors import ClusterError, InputError, SettingsError
+from platen.core.log_lines import parse_line
 from platen.core.manifest import canonical, sha256
 from platen.core.telemetry import log
 from platen.jobs.cluster import Cluster, Object, RefusedError, own_namespace
 from platen.jobs.exit_codes import USERS
-from platen.jobs.follow import entry
-from platen.jobs.pods import condition, end_of, has_started, parse_timestamp, pods_of, timestamp
+from platen.jobs.pods import HOPELESS, condition, end_of, has_started, parse_timestamp, pods_of, timestamp
 from platen.jobs.probe import gibibytes
 from platen.jobs.pytorchjob import (
     API,
@@ -41,7 +41,6 @@ NEEDED = (  # what the launcher does
 PROBE_SECONDS = 60.0  # for the probe to start; a node may have to be made first, or an image to be pulled
 PROBE_STAYS = 3600  # seconds for which a probe that went well counts
 NOT_PULLED = "ImagePullBackOff"
-HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
 
 
 def preflight(cluster: Cluster, settings: JobSettings, workspace: str, workload: Workload) -> None:
@@ -318,4 +317,4 @@ def words_of(cluster: Cluster, pods: list[Object]) -> str:
         lines = cluster.stream(path, container=CONTAINER, tailLines="5").data.decode(errors="replace").splitlines()
     except RefusedError:
         lines = []
-    return "\n".join(entry(line)[1] for line in lines) or str(end_of(pods[0]) or "it did not say why")
+    return "\n".join(parse_line(line).text for line in lines) or str(end_of(pods[0]) or "it did not say why")

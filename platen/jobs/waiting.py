@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from platen.jobs.cluster import Cluster, Object
-from platen.jobs.pods import has_started, is_suspended
+from platen.jobs.pods import has_started, is_suspended, unschedulable
 
 WAITING = {"ContainerCreating", "PodInitializing"}  # says nothing: the events tell why
 
@@ -25,9 +25,8 @@ def pending_reason(cluster: Cluster, job: Object, pods: Sequence[Object], nodes:
 def pod_pending_reasons(cluster: Cluster, pod: Object) -> list[str]:
     """List what keeps a pod from running."""
     name, status = pod["metadata"]["name"], pod["status"]
-    for entry in status.get("conditions", []):
-        if entry["type"] == "PodScheduled" and entry["status"] != "True":
-            return [f"{name} cannot be scheduled: {entry.get('message', entry.get('reason', ''))}"]
+    if (why := unschedulable(pod)) is not None:
+        return [f"{name} cannot be scheduled: {why}"]
     told = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
     stuck = [waits for entry in told if (waits := entry["state"].get("waiting")) and waits["reason"] not in WAITING]
     if stuck:

@@ -15,7 +15,7 @@ from platen.components.sample.delivery import shared_folder
 from platen.components.sample.settings import SampleSettings
 from platen.core.settings import load_files, parse
 from platen.pipelines.cluster_settings import ClusterSettings
-from platen.pipelines.demo import cluster_settings, demo_text
+from platen.pipelines.demo import cluster_settings, demo_text, read_own_sample
 from platen.pipelines.package import read_package
 from platen.pipelines.settings import RunSettings
 from platen.pipelines.tasks import Target
@@ -186,6 +186,20 @@ def test_another_family_s_demo_differs_in_the_model_and_its_training(family: str
     assert f"demo-{ours.base.tiny.family}" == family
     assert ours.model_copy(update={"base": demo.base, "train": demo.train}) == demo
     assert (ours.train.steps, ours.train.ranks, ours.train.zero) == (600, 2, demo.train.zero)
+
+
+def test_in_another_run_folder_its_own_sample_is_read() -> None:
+    moved = parse(RunSettings, read_own_sample(demo_text(), "/tmp/mine"))
+    assert moved.ingest.folder == "/tmp/mine/sample/pictures"
+    assert (moved.ingest.urls, moved.generate.prompts) == (
+        "/tmp/mine/sample/urls.csv",
+        "/tmp/mine/sample/prompts.jsonl",
+    )
+    assert moved.notify.truth == "/tmp/mine/sample/truth.json"
+    assert moved.train == parse(RunSettings, demo_text()).train
+    assert read_own_sample(demo_text(), "runs/demo") == demo_text()
+    own = "{run: runs/demo, ingest: {folder: my/images}}"
+    assert yaml.safe_load(read_own_sample(own, "runs/mine"))["ingest"] == {"folder": "my/images"}
 
 
 def test_a_wheel_holds_the_demo_s_settings(tmp_path: Path) -> None:

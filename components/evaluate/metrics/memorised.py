@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHARE = Quantity("Memorised share", "share", "lower")
 BASELINE = Quantity("Memorised share, held-out", "share", "none")
+THRESHOLD = Quantity("Distance that makes a copy", "cosine distance", "none")
 
 
 class MemorisedSettings(Settings):
@@ -42,7 +43,8 @@ def measure(context: Context, settings: MemorisedSettings) -> Measurement:
     seen, training = context.seen, len(context.seen.training)
     if training < context.settings.min_samples:
         few = insufficient(training, context.settings.min_samples, "training pictures")
-        return Measurement(parts={"share": SHARE.metric(few), "baseline": BASELINE.metric(few)})
+        whole = {"share": SHARE, "baseline": BASELINE, "threshold": THRESHOLD}
+        return Measurement(parts={name: quantity.metric(few) for name, quantity in whole.items()})
     limit = threshold(seen.training_features, settings.quantile)
     found = nearest(seen.generated_features, seen.training_features)
     others = nearest(seen.held_out_features, seen.training_features)
@@ -52,6 +54,7 @@ def measure(context: Context, settings: MemorisedSettings) -> Measurement:
         parts={
             "share": SHARE.metric(measure_share(found, limit, note, context.settings)),
             "baseline": BASELINE.metric(measure_share(others, limit, baseline, context.settings)),
+            "threshold": THRESHOLD.metric(Estimate(limit, limit, limit, training, "a definition, so without error")),
         },
         closest=keep_closest(context, found, limit, settings.closest_pairs),
     )

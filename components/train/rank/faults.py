@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from platen.components.train.settings import TrainSettings
-from platen.core.errors import PlatenError, ProcessError, SettingsError
+from platen.core.errors import PlatenError, ProcessError, SettingsError, first_line
 from platen.jobs.exit_codes import LOST_PEER
 
 # gloo raises plain RuntimeErrors; each of its messages begins with the place in its source
@@ -28,7 +28,7 @@ def fault_of(error: Exception, settings: TrainSettings, rank: str) -> Fault:
     if isinstance(error, PlatenError):
         return _own(error)
     if is_lost_peer(error):
-        return Fault(LOST_PEER, f"rank {rank} lost another rank: {_first_line(error)}")
+        return Fault(LOST_PEER, f"rank {rank} lost another rank: {first_line(error)}")
     if is_out_of_memory(error):
         return _own(out_of_memory(error, settings, rank))
     import traceback
@@ -68,10 +68,6 @@ def out_of_memory(error: BaseException, settings: TrainSettings, rank: str) -> S
     ways += [f"with more ranks than {settings.ranks}, which share weights and optimizer state"]
     return SettingsError(
         "train.micro_batch",
-        f"{settings.micro_batch} samples at once need more memory than rank {rank} has ({_first_line(error)})",
+        f"{settings.micro_batch} samples at once need more memory than rank {rank} has ({first_line(error)})",
         "; or ".join(ways),
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__

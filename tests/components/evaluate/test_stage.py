@@ -34,7 +34,10 @@ def test_every_number_has_its_interval(report):
         assert metric["n"] > 0
         assert metric["title"] and metric["unit"]
     names = {"held_out_loss", "fid", "kid", "clip_score", "clip_score_real", "retrieval_accuracy"}
-    assert names | {"memorised.share", "memorised.baseline", "bias.colour.distance"} <= report["metrics"].keys()
+    assert (
+        names | {"memorised.share", "memorised.baseline", "memorised.threshold", "bias.colour.distance"}
+        <= report["metrics"].keys()
+    )
 
 
 def test_what_was_compared_is_named_and_counted(report, folder, inputs):
@@ -82,7 +85,7 @@ def test_too_few_pictures_give_a_report_without_numbers(inputs, tmp_path):
     found = json.loads(
         (run(EvaluateSettings(min_samples=100, threads=1), inputs, tmp_path).path / "report.json").read_bytes()
     )
-    assert [metric["value"] for metric in found["metrics"].values()] == [None] * 8
+    assert [metric["value"] for metric in found["metrics"].values()] == [None] * 9
     assert all(metric["note"].startswith("insufficient data: ") for metric in found["metrics"].values())
     assert found["closest"] == []
     assert found["breakdowns"] == found["curves"] == {}

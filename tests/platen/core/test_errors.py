@@ -6,7 +6,16 @@ import re
 import pytest
 
 from platen.core import errors
-from platen.core.errors import PlatenError, PlatformError, ProcessError, RunCancelled, SettingsError, UserError, revive
+from platen.core.errors import (
+    PlatenError,
+    PlatformError,
+    ProcessError,
+    RunCancelled,
+    SettingsError,
+    UserError,
+    first_line,
+    revive,
+)
 
 CLASSES = [item for _, item in inspect.getmembers(errors, inspect.isclass) if issubclass(item, Exception)]
 
@@ -52,3 +61,12 @@ def test_error_of_another_process_comes_back_as_its_own_class(kind: type[PlatenE
 def test_any_other_name_comes_back_as_a_process_error(name: str) -> None:
     error = revive(name, "words")
     assert type(error) is ProcessError and error.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(ValueError("a\nb"), "a"), (ValueError("\n a\n"), "a"), (ValueError(), "ValueError")],
+    ids=["two lines", "space around", "no text"],
+)
+def test_the_first_line_of_an_error(error: Exception, line: str) -> None:
+    assert first_line(error) == line

@@ -287,6 +287,15 @@ def test_building_takes_no_weights_and_makes_the_parameters_that_loading_does(ti
     assert all(name.startswith(f"{tiny.family.network}.") for name in shapes)
 
 
+def test_patches_are_those_of_the_class_where_the_configuration_leaves_them_out(tiny: Tiny) -> None:
+    config = tiny.family.read_config(tiny.folder, tiny.family.network)
+    left_out = {name: value for name, value in config.items() if name not in ("patch_size", "pos_embed_max_size")}
+    with torch.device("meta"):
+        built = tiny.family.build_network(left_out).network.config
+    assert tiny.family.patch_size(left_out) == tiny.family.patch_size(built)
+    tiny.family.check_size(left_out, (8, 8))
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_an_example_has_the_shapes_of_encoded_samples(tiny: Tiny, size: tuple[int, int]) -> None:
     scale = tiny.family.latent_scale(tiny.folder)

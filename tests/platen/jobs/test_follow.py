@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platen.core.telemetry import log
-from platen.jobs.follow import LINES_PER_SECOND, Limit, Lines, entry, role_of, tell
+from platen.jobs.follow import LINES_PER_SECOND, Limit, Lines, role_of, tell
 
 START = datetime(2026, 1, 1, 23, 59, 50, tzinfo=UTC)
 TEXTS = st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]), max_size=12)
@@ -103,13 +103,3 @@ def test_a_line_of_no_rank_is_told_by_its_pod(told: pytest.LogCaptureFixture) ->
     tell("worker-11", "   ")
     (record,) = told.records
     assert record.getMessage() == "[worker-11] some words"
-
-
-@pytest.mark.parametrize("text", ["{", "{}", '{"message": 3}', "[1]", '{"level": "info"}', ""])
-def test_what_is_no_entry_is_plain_text(text: str) -> None:
-    assert entry(text) == (logging.INFO, text, {})
-
-
-def test_a_traceback_is_part_of_the_words() -> None:
-    text = json.dumps({"level": "error", "message": "failed", "traceback": "Traceback\n  x"})
-    assert entry(text) == (logging.ERROR, "failed\nTraceback\n  x", {})
