@@ -16,6 +16,7 @@ from platen.components.base.autoencoder import (
 from platen.components.base.settings import BaseModelSettings
 from platen.core.settings import build
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 PIXELS = torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 SMALL = build(BaseModelSettings, {"tiny": {"vae_steps": 2, "vae_channels": [8, 8]}})
 

@@ -11,6 +11,7 @@ from platen.components.base.settings import BaseModelSettings
 from platen.core.settings import build
 from platen.families.tiny_tokenizers import clip_tokenizer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LOGITS = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
 
 

@@ -22,7 +22,7 @@ def trained_on(dataset: Folder, workspace: str) -> Folder:
         (place.out / "weights").write_text("1")
         return Outcome()
 
-    stage = Stage("train", 1, "model", Settings, ("dataset",), work)
+    stage = Stage("train", 1, "model", Settings, {"dataset": "dataset"}, work)
     return run_stage(stage, Settings(), {"dataset": dataset.uri}, workspace).folder
 
 

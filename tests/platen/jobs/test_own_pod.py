@@ -8,7 +8,7 @@ import pytest
 
 from platen.jobs import own_pod
 from platen.jobs.cluster import Object
-from platen.jobs.own_pod import find_pod, is_cancelled, is_taken_away, own_workflow, workflows_of
+from platen.jobs.own_pod import find_pod, is_cancelled, is_evicted, own_workflow, workflows_of
 from tests.fake_cluster import FakeCluster
 
 WORKFLOW = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": "run", "uid": "w", "controller": True}
@@ -61,7 +61,7 @@ def test_another_pod_that_has_the_name_now_is_not_the_step_s(monkeypatch: pytest
 def test_a_run_that_is_to_end(workflow: Any, cancelled: bool) -> None:
     here = having(pod(WORKFLOW), workflow)
     assert is_cancelled(here, "run") is cancelled
-    assert is_taken_away(here) is not cancelled, "else its node is being drained"
+    assert is_evicted(here) is not cancelled, "else its node is being drained"
 
 
 @pytest.mark.parametrize(
@@ -69,19 +69,19 @@ def test_a_run_that_is_to_end(workflow: Any, cancelled: bool) -> None:
     [(404, True), (pod(uid="other"), True), (pod(deletionTimestamp="now"), True), (pod(), False), (403, False)],
     ids=["gone", "replaced", "being_deleted", "of_no_run", "unseen"],
 )
-def test_a_pod_that_goes_is_taken_away_and_what_cannot_be_seen_is_not(found: Any, away: bool) -> None:
-    assert is_taken_away(having(found)) is away
+def test_a_pod_that_goes_is_evicted_and_what_cannot_be_seen_is_not(found: Any, away: bool) -> None:
+    assert is_evicted(having(found)) is away
 
 
 def test_it_is_looked_for_where_the_step_runs_and_not_where_its_job_does() -> None:
     here = FakeCluster(namespace="training", answer=lambda method, path, body: 404)
-    assert is_taken_away(here)
+    assert is_evicted(here)
     assert here.asked == ["GET /api/v1/namespaces/steps/pods/step"]
 
 
 def test_outside_of_a_run_nobody_cancels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KFP_POD_NAME")
-    assert not is_taken_away(having(404))
+    assert not is_evicted(having(404))
     assert own_pod.run_is_cancelled() is None
 
 

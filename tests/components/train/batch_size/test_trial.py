@@ -13,9 +13,10 @@ from platen.artifacts.encoded import LATENTS
 from platen.components.train.batch_size import trial
 from platen.components.train.batch_size.memory import Taken
 from platen.components.train.batch_size.trial import MEMORY, STEPS, TAKEN, largest_steps, work
-from platen.components.train.job import DONE, Job, read_error, read_job
+from platen.components.train.job import Job, read_error, read_job
 from platen.core.errors import InputError
 from platen.core.stage import Folder
+from platen.jobs.exit_codes import DONE
 from tests.components.train.small_run import job, settings
 
 

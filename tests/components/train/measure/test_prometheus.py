@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from platen.components.train.measure.clock import Window
 from platen.components.train.measure.prometheus import Metrics
-from tests.components.train.measure.test_told import TOLD
+from tests.components.train.measure.test_training_status import STATUS
 
 WINDOW = Window(steps=2, wall=4.0, data=1.0, communication=0.5, checkpoint=0.0)
 
@@ -30,7 +30,7 @@ def test_seconds_add_up_over_windows_and_steps_are_those_of_the_model() -> None:
     metrics.begin(attempt=2, planned=100)
     for step in (10, 12):
         metrics.stepped(8)
-        metrics.tell(WINDOW, dataclasses.replace(TOLD, step=step))
+        metrics.tell(WINDOW, dataclasses.replace(STATUS, step=step))
     found = scrape(metrics)
     assert (found["spent_seconds_total", ("data",)], found["spent_seconds_total", ("compute",)]) == (2.0, 5.0)
     assert (found["steps_total", ()], found["samples_total", ()], found["step", ()]) == (2, 16, 12)
@@ -40,9 +40,9 @@ def test_seconds_add_up_over_windows_and_steps_are_those_of_the_model() -> None:
 
 def test_a_straggler_that_has_caught_up_is_named_no_more() -> None:
     metrics = Metrics()
-    metrics.tell(WINDOW, TOLD)
+    metrics.tell(WINDOW, STATUS)
     assert [labels for name, labels in scrape(metrics) if name == "straggler"] == [("node-a/pod", "data", "1")]
-    metrics.tell(WINDOW, dataclasses.replace(TOLD, straggler=None))
+    metrics.tell(WINDOW, dataclasses.replace(STATUS, straggler=None))
     assert not [name for name, _ in scrape(metrics) if name == "straggler"]
 
 

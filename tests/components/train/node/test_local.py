@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from platen.components.train.job import STOPPED, leave_error
+from platen.components.train.job import leave_error
 from platen.components.train.node import local
 from platen.components.train.node.local import run_here
-from platen.components.train.node.worker import Ended
+from platen.components.train.node.worker import NodeResult
 from platen.core.errors import InputError, ProcessError, StorageError
 from platen.core.stage import Folder, Place
+from platen.jobs.exit_codes import STOPPED
 from tests.components.train.small_run import job, settings
 
 LINES = [f"line {number}" for number in range(40)]
@@ -20,10 +21,10 @@ LINES = [f"line {number}" for number in range(40)]
 def end(uri: str, shared: Path, code: int, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> None:
     """Run a job whose ranks are none: they end at once."""
 
-    def run_node(*_: object) -> Ended:
+    def run_node(*_: object) -> NodeResult:
         if isinstance(error, StorageError | InputError):
             leave_error(str(shared), error, "0")
-        return Ended(code, LINES)
+        return NodeResult(code, LINES)
 
     monkeypatch.setattr(local, "run_node", run_node)
     run_here(uri, settings(), Place(shared / "out", shared, str(shared), str(shared)))

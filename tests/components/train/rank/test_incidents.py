@@ -20,7 +20,7 @@ INCIDENT = st.builds(
 
 
 @given(st.lists(INCIDENT, unique_by=lambda incident: incident.step))
-@settings(max_examples=25)
+@settings(max_examples=10)  # each is a file that is synced
 def test_whatever_is_written_is_read_back_by_step(tmp_path_factory, incidents: list[Incident]) -> None:  # type: ignore[no-untyped-def]
     shared = str(tmp_path_factory.mktemp("shared"))
     write_incidents(shared, incidents)

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from platen.components.train.job import DONE, LOST_PEER, STOPPED, Stopped, read_error, read_job
+from platen.components.train.job import Stopped, read_error, read_job
 from platen.components.train.rank.main import work
 from platen.core.errors import InputError, ProcessError
 from platen.core.stage import Folder
+from platen.jobs.exit_codes import DONE, LOST_PEER, STOPPED
 from tests.components.train.small_run import job, settings
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from platen.components.train.measure.ledger import Cost, Spent
-from platen.components.train.measure.told import Straggler, Told
+from platen.components.train.measure.training_status import Straggler, TrainingStatus
 
-TOLD = Told(
+STATUS = TrainingStatus(
     step=10,
     loss=0.5,
     samples_per_second=8.0,
@@ -22,7 +22,7 @@ TOLD = Told(
 
 
 def test_what_is_not_known_is_not_drawn() -> None:
-    assert TOLD.scalars() == {
+    assert STATUS.scalars() == {
         "speed/samples_per_second": 8.0,
         "speed/goodput": 0.5,
         "time/data": 0.25,
@@ -32,6 +32,6 @@ def test_what_is_not_known_is_not_drawn() -> None:
 
 
 def test_what_is_known_is() -> None:
-    known = dataclasses.replace(TOLD, mfu=0.0, cost=Cost(so_far=1.5, to_the_end=2.5))
-    more = {name: value for name, value in known.scalars().items() if name not in TOLD.scalars()}
+    known = dataclasses.replace(STATUS, mfu=0.0, cost=Cost(so_far=1.5, to_the_end=2.5))
+    more = {name: value for name, value in known.scalars().items() if name not in STATUS.scalars()}
     assert more == {"speed/mfu": 0.0, "cost/so_far_usd": 1.5, "cost/to_the_end_usd": 2.5}
