@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from platen.artifacts.metadata import DatasetMetadata
+from platen.artifacts.metadata import DatasetMetadata, ModelMetadata
 from platen.components.base.given import describe, take_over
 from platen.components.base.settings import BaseModelSettings
 from platen.core.manifest import Json
@@ -21,20 +21,15 @@ def provide(settings: BaseModelSettings, inputs: Inputs, place: Place) -> Outcom
     resolution = DatasetMetadata.of(dataset).resolution
     if settings.base_model is not None:
         take_over(settings, place.scratch, place.out)
-        return Outcome(facts={"trained": False, "resolution": resolution})
+        return Outcome(facts=ModelMetadata(resolution=resolution, trained=False).facts())
     from platen.components.base.tiny import make
 
     made = make(settings, dataset.path, resolution, place.out)
-    return Outcome(
-        counts={"pictures": made.pictures},
-        licences=dataset.manifest.licences,
-        facts={
-            "trained": True,
-            "resolution": resolution,
-            "reconstruction_l1": made.reconstruction,
-            "clip_loss": made.clip,
-        },
+    metadata = ModelMetadata(
+        resolution=resolution, trained=True, reconstruction_l1=made.reconstruction, clip_loss=made.clip
     )
+    counts = {"pictures": made.pictures}
+    return Outcome(counts=counts, licences=dataset.manifest.licences, facts=metadata.facts())
 
 
 def outside(settings: BaseModelSettings, inputs: Inputs, workspace: str) -> Mapping[str, Json]:

@@ -21,6 +21,7 @@ from platen.artifacts.dataset import (
     shards_of,
 )
 from platen.artifacts.encoded import LATENTS, EncodedRecord, describe_arrays, write_empty_caption, write_shard
+from platen.artifacts.metadata import DatasetMetadata, EncodedMetadata
 from platen.components.encode.settings import EncodeSettings
 from platen.core.stage import Inputs, Outcome, Place, Stage
 from platen.core.telemetry import progress
@@ -38,7 +39,7 @@ def encode(settings: EncodeSettings, inputs: Inputs, place: Place) -> Outcome:
     from platen.components.encode.encoder import Encoder
 
     dataset, base = inputs["dataset"], inputs["base"].path
-    family, resolution = family_of(base), int(dataset.manifest.facts["resolution"])
+    family, resolution = family_of(base), DatasetMetadata.of(dataset).resolution
     encoder, varying = Encoder(family, base, settings), family.variable_length
     captions = (row.caption for row in read_index(dataset.path))
     encoders = encoder.encoders
@@ -58,16 +59,13 @@ def encode(settings: EncodeSettings, inputs: Inputs, place: Place) -> Outcome:
     ).write(place.out)
     rows = list(read_index(place.out))
     splits = {split: sum(row.split == split for row in rows) for split in sorted({row.split for row in rows})}
+    metadata = EncodedMetadata(
+        family=family.name, text=settings.text, resolution=resolution, splits=splits, sizes=count_sizes(rows)
+    )
     return Outcome(
         counts={"samples": len(rows), "truncated_captions": truncated},
         licences=dataset.manifest.licences,
-        facts={
-            "family": family.name,
-            "text": settings.text,
-            "resolution": resolution,
-            "splits": splits,
-            "sizes": count_sizes(rows),
-        },
+        facts=metadata.facts(),
     )
 
 

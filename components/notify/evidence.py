@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from platen.artifacts.metadata import Metadata
+from platen.artifacts.training_run import TrainingRun
 from platen.core import records
 from platen.core.errors import CorruptError, InputError, PlatenError
 from platen.core.manifest import RUN
@@ -31,6 +32,11 @@ class Evidence:
         """Return what a stage's manifest says of its folder; None where the stage left none."""
         folder = self.folders.get(stage)
         return kind.of(folder) if folder else None
+
+    def training_run(self) -> TrainingRun:
+        """Return what train noted of how it trained; nothing where it left no model."""
+        folder = self.folders.get("train")
+        return TrainingRun.of(folder) if folder else TrainingRun()
 
     def observed(self, stage: str) -> dict[str, Any]:
         """What a stage's run.json says of how it was made; nothing where there is none."""

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from platen.artifacts.decision import DecisionMetadata
 from platen.artifacts.metadata import ModelMetadata
 from platen.artifacts.monitoring import RETRAIN, MonitoringMetadata
+from platen.artifacts.training_run import Zero
 from platen.components.notify.evidence import Evidence, read_object
 from platen.core.errors import CorruptError, PlatenError
 from platen.core.outcome import LIVE, Outcome, Witness, cancelled_by, decide, exit_handler_witness, expected_stages
@@ -25,9 +26,6 @@ Counts = dict[str, int]
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-P = TypeVar("P", bound=_Part)
 
 
 class StageSummary(_Part):
@@ -52,15 +50,6 @@ class FailureSummary(_Part):
     type: str
     reason: str
     exit_code: int
-
-
-class Zero(_Part):
-    """How ZeRO spread the model: its stage, the ranks, parameters held by each, parameters altogether."""
-
-    stage: int
-    world_size: int
-    parameters_per_rank: list[int]
-    parameters: int
 
 
 class Train(_Part):
@@ -156,7 +145,7 @@ def summarise(
         "dropped": lambda: _dropped(evidence),
         "planted_repairs": lambda: truth.get("repaired"),
         "repaired": lambda: _repaired(evidence),
-        "zero": lambda: _part(Zero, evidence.observed("train").get("zero")),
+        "zero": lambda: evidence.training_run().zero,
         "train": lambda: _train(evidence),
         "verdict": lambda: (found := evidence.metadata("gate", DecisionMetadata)) and found.verdict,
         "reasons": lambda: (found := evidence.metadata("gate", DecisionMetadata)) and found.reasons,
@@ -263,7 +252,7 @@ def _train(evidence: Evidence) -> Train | None:
         return None
     return Train(
         steps=model.steps,
-        samples_per_second=evidence.observed("train").get("samples_per_second"),
+        samples_per_second=evidence.training_run().samples_per_second,
         first_loss=model.first_loss,
         last_loss=model.last_loss,
     )
@@ -305,13 +294,6 @@ def _optional(name: str, work: Callable[[], Any]) -> Any:
         return TypeAdapter(kind).validate_python(work())
     except Exception as error:
         log.warning("summary: %s cannot be determined: %r", name, error)
-        return None
-
-
-def _part(kind: type[P], values: Any) -> P | None:
-    try:
-        return kind.model_validate(values)
-    except ValidationError:
         return None
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from platen.artifacts.history import TrainingHistory
+from platen.artifacts.metadata import EncodedMetadata, ModelMetadata
+from platen.artifacts.training_run import Measured, TrainingRun, Zero
 from platen.components.train.data.fit import check_fit
 from platen.components.train.job import EXPORT, RESULT, write_job
 from platen.components.train.models.settings import check_adapters
@@ -35,7 +37,7 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
     """Run the training processes, then take over their export and its history."""
     check_objective(settings.objective, inputs["base"])
     family = check_family(inputs)
-    check_adapters(settings.lora, family, as_tokens=inputs["encoded"].manifest.facts.get("text") == "tokens")
+    check_adapters(settings.lora, family, as_tokens=EncodedMetadata.of(inputs["encoded"]).as_tokens)
     if read_result(place.shared) is None:
         check_fit(settings, inputs["encoded"])
         begin(settings)
@@ -58,8 +60,8 @@ def train(settings: TrainSettings, inputs: Inputs, place: Place) -> Outcome:
 def check_family(inputs: Inputs) -> Family:
     """Return the base model's family. Raises InputError unless it is the one that the dataset was encoded with."""
     family = family_of(inputs["base"].part("model_index.json"))
-    encoded = inputs["encoded"].manifest.facts.get("family")
-    if encoded is not None and encoded != family.name:
+    encoded = EncodedMetadata.of(inputs["encoded"]).family
+    if encoded not in (None, family.name):
         raise InputError(f"{inputs['encoded'].uri}: encoded with {encoded}; the base model is {family.name}")
     return family
 
@@ -116,24 +118,32 @@ def observe(place: Place, settings: TrainSettings, result: dict[str, Json]) -> N
     *_, last = began = result["began"]
     seconds = result["seconds"]
     rate = (settings.steps - last) * settings.global_batch / seconds
-    left_out = [incident.model_dump(mode="json") for incident in read_incidents(place.shared).values()]
-    place.observe(train_seconds=seconds, samples_per_second=rate, resumed_after=began[1:])
-    place.observe(zero=result["zero"], left_out=left_out, measured=result["measured"])
+    run = TrainingRun(
+        train_seconds=seconds,
+        samples_per_second=rate,
+        resumed_after=began[1:],
+        zero=Zero.model_validate(result["zero"]),
+        left_out=[incident.model_dump(mode="json") for incident in read_incidents(place.shared).values()],
+        measured=Measured.model_validate(result["measured"]),
+    )
+    place.observe(**run.notes())
 
 
 def facts(settings: TrainSettings, inputs: Inputs, result: dict[str, Json]) -> dict[str, Json]:
-    """What the manifest says of a model."""
-    losses, encoded = [loss for loss in result["losses"] if loss is not None], inputs["encoded"].manifest.facts
+    """Return what the manifest says of a model. Raises InputError where no batch had a finite loss."""
+    losses = [loss for loss in result["losses"] if loss is not None]
     if not losses:
         raise InputError(f"{inputs['encoded'].uri}: no batch could be trained on; the loss of each was NaN or infinite")
-    return {
-        **inputs["base"].manifest.facts,
-        **{name: encoded[name] for name in ("family", "resolution") if name in encoded},
+    base, encoded = ModelMetadata.of(inputs["base"]), EncodedMetadata.of(inputs["encoded"])
+    trained = {
+        "family": encoded.family or base.family,
+        "resolution": encoded.resolution,
         "steps": settings.steps,
         "first_loss": losses[0],
         "last_loss": sum(losses[-LAST:]) / len(losses[-LAST:]),
         "export_error": result["export_error"],
     }
+    return base.model_copy(update=trained).facts()
 
 
 STAGE = Stage(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from platen.artifacts.json_file import Part, first_fault
 from platen.core.errors import CorruptError
@@ -50,11 +50,20 @@ class EncodedMetadata(Metadata):
         text: embeddings, or tokens: ids for a text encoder that is trained too.
         resolution: As in DatasetMetadata.
         splits: Samples by split.
+        sizes: Images by size, as in DatasetMetadata.
+        family: Name of the family whose encoders made it; None in folders that do not say.
     """
 
     text: Literal["embeddings", "tokens"]
     resolution: PositiveInt
     splits: dict[str, int]
+    sizes: dict[str, int] = Field(default_factory=dict)
+    family: str | None = None
+
+    @property
+    def as_tokens(self) -> bool:
+        """Whether captions are ids of tokens, for a text encoder that is trained too."""
+        return self.text == "tokens"
 
 
 class ModelMetadata(Metadata):
@@ -62,12 +71,19 @@ class ModelMetadata(Metadata):
 
     Attributes:
         resolution: Of the images it is for, as in DatasetMetadata.
+        family: Name of its family; None where nothing was encoded with it yet, as of a base model.
+        trained: Whether the base model was trained on the dataset, and not given.
+        reconstruction_l1, clip_loss: How well the parts of such a base model do, at the end of their training.
         steps: Optimizer steps; None where it was not trained by `train`, as everything below.
         first_loss, last_loss: Of the first step, and the mean over the last ones.
         export_error: Largest difference between what was trained and what was written.
     """
 
     resolution: PositiveInt
+    family: str | None = None
+    trained: bool | None = None
+    reconstruction_l1: float | None = None
+    clip_loss: float | None = None
     steps: int | None = None
     first_loss: float | None = None
     last_loss: float | None = None

@@ -19,6 +19,7 @@ from platen.artifacts.history import TrainingHistory
 from platen.artifacts.images import INDEX, GeneratedImage, read_index
 from platen.artifacts.metadata import DatasetMetadata
 from platen.artifacts.monitoring import LimitOutcome, MonitoringReport
+from platen.artifacts.training_run import Measured
 from platen.components.notify.evidence import Evidence
 from platen.components.notify.report import charts, graph
 from platen.components.notify.report.album import Album, below
@@ -146,22 +147,21 @@ def training(summary: Summary, evidence: Evidence, album: Album) -> Part:
         "rate": rate_curve(rates) if rates else None,
         "train": summary.train,
         "zero": summary.zero,
-        "rows": took(evidence.observed("train").get("measured") or {}),
+        "rows": took(evidence.training_run().measured or Measured()),
     }
 
 
-def took(measured: Mapping[str, Any]) -> list[tuple[str, str]]:
+def took(measured: Measured) -> list[tuple[str, str]]:
     """What training took, in words and numbers: all attempts, but for MFU and the parts of the time: the last one's."""
-    shares, memory = measured.get("shares", {}), measured.get("memory_bytes", {})
-    cost = measured.get("cost_usd")
+    memory, cost = measured.memory_bytes, measured.cost_usd
     rows = [
-        ("Attempts", measured.get("attempts") and charts.number(measured["attempts"])),
-        ("Goodput: time that went into the model", percent(measured.get("goodput"))),
-        ("MFU: arithmetic against the devices' peak", percent(measured.get("mfu"))),
-        *((f"Time: {part}", percent(share)) for part, share in shares.items()),
+        ("Attempts", measured.attempts and charts.number(measured.attempts)),
+        ("Goodput: time that went into the model", percent(measured.goodput)),
+        ("MFU: arithmetic against the devices' peak", percent(measured.mfu)),
+        *((f"Time: {part}", percent(share)) for part, share in measured.shares.items()),
         *((f"Memory of a rank: {part}", f"{charts.number(size / MIB)} MiB") for part, size in memory.items()),
         ("Cost", cost and f"{charts.number(cost)} USD"),
-        *((f"Slow: rank {slow['rank']} on {slow['node']}", slow["part"]) for slow in measured.get("stragglers", ())),
+        *((f"Slow: rank {slow.rank} on {slow.node}", slow.part) for slow in measured.stragglers),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from platen.artifacts.metadata import EncodedMetadata
+from platen.artifacts.training_run import TrainingRun
 from platen.components.train.checkpoints.resumable import check_resumable
 from platen.components.train.cluster.disks import disk_use
 from platen.components.train.job import (
@@ -20,7 +21,7 @@ from platen.components.train.job import (
 )
 from platen.components.train.settings import TrainSettings
 from platen.core.errors import PlatenError, ProcessError
-from platen.core.manifest import RUN, canonical
+from platen.core.manifest import canonical
 from platen.core.stage import Folder, Place, open_folder
 from platen.core.storage import join, store_for
 from platen.families.registry import family_of
@@ -42,7 +43,7 @@ def launch(job_uri: str, settings: TrainSettings, place: Place) -> None:
         raise ProcessError("launch: train.job is not set")
     workspace, ranks = absolute(place.workspace), settings.job.processes_per_node
     training = Training(job_uri, absolute(place.shared), workspace, ranks, settings.metrics_port)
-    place.observe(**jobs.launch(training, settings.job, workspace))
+    place.observe(**TrainingRun(**jobs.launch(training, settings.job, workspace)).notes())
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Training:
         """Return what tries the workspace and the disks in a pod. Raises InputError where the inputs are not there."""
         job = read_job(self.job_uri)
         encoded, base = (open_folder(uri) for uri in (job.encoded, job.base))
-        as_tokens = encoded.manifest.facts.get("text") == "tokens"
+        as_tokens = EncodedMetadata.of(encoded).as_tokens
         parts = family_of(base.part("model_index.json")).trained_parts(with_text_encoder=as_tokens)
         needed = disk_use(job.settings, encoded.manifest.files, base.manifest.files, parts, self.ranks)
         return ["python", "-m", "platen.components.train.cluster.probe", self.workspace, *map(str, needed)]
@@ -110,6 +111,5 @@ def training_task(shared: str, job_uri: str, port: int | None = None) -> Task:
 
 def write_spec(folder: Folder, path: str) -> None:
     """Write the job that a model was trained by, as JSON that kubectl takes; `{}` if it was trained without one."""
-    spec = json.loads(folder.read(RUN) or b"{}").get("job", {})
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_bytes(canonical(spec, indent=1))
+    Path(path).write_bytes(canonical(TrainingRun.of(folder).job, indent=1))

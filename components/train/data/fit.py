@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from platen.artifacts.encoded import TRAIN
+from platen.artifacts.metadata import EncodedMetadata
 from platen.components.train.data.sources import numbers_of
 from platen.components.train.settings import TrainSettings
 from platen.core.errors import InputError, SettingsError
@@ -19,10 +20,9 @@ def check_fit(settings: TrainSettings, encoded: Folder) -> None:
         InputError: There are none.
         SettingsError: They do not suffice for ranks or batch, or weights name other sources.
     """
-    facts = encoded.manifest.facts
-    if "splits" in facts:
-        _check_count(settings, facts["splits"].get(TRAIN, 0), encoded.uri)
-    _tell_small_buckets(settings, facts.get("sizes", {}))
+    metadata = EncodedMetadata.of(encoded)
+    _check_count(settings, metadata.splits.get(TRAIN, 0), encoded.uri)
+    _tell_small_buckets(settings, metadata.sizes)
     if settings.data.weights:
         numbers_of(encoded.part("index/*"), settings.data.weights)
 

@@ -13,6 +13,7 @@ import psutil
 import torch
 import torch.distributed as dist
 
+from platen.artifacts.training_run import Measured
 from platen.components.train.job import Job
 from platen.components.train.measure.clock import CHECKPOINT, COMMUNICATION, DATA, Clock, Window
 from platen.components.train.measure.collectives import Collectives
@@ -26,7 +27,6 @@ from platen.components.train.measure.scalars import Scalars
 from platen.components.train.measure.trace import Tracer
 from platen.components.train.optimization.ema import Ema
 from platen.components.train.parallel.zero import host_group
-from platen.core.manifest import Json
 
 __all__ = ["CHECKPOINT", "COMMUNICATION", "DATA", "Meter"]
 
@@ -141,9 +141,9 @@ class Meter:
         self._tracer.end()
         self.tell(losses, saves=True)
 
-    def summary(self) -> dict[str, Json]:
-        """What run.json says of it, from rank 0."""
-        return self._report.summary() if self._report else {}
+    def summary(self) -> Measured:
+        """Return what run.json says of it, from rank 0."""
+        return self._report.summary() if self._report else Measured()
 
 
 def node_name() -> str:

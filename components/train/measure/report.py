@@ -10,6 +10,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+from platen.artifacts.training_run import Measured, SlowRank
 from platen.components.train.measure.clock import Window
 from platen.components.train.measure.ledger import Cost, Ledger, cost, seconds_left, spent
 from platen.components.train.measure.links import Link
@@ -139,26 +140,26 @@ class Report:
             return None
         return cost(self.ledger.attempts, self.settings.steps, price * self.settings.ranks)
 
-    def summary(self) -> dict[str, Json]:
-        """For run.json: all attempts, but for shares, rate and MFU, which are the last one's."""
+    def summary(self) -> Measured:
+        """Return what run.json says: of all attempts, but for shares, rate and MFU, which are the last one's."""
         self.ledger.touch()
         seconds, money = spent(self.ledger.attempts), self._cost()
-        return {
-            "attempts": len(self.ledger.attempts),
-            "goodput": seconds.goodput,
-            "seconds": seconds.model_dump(),
-            "samples_per_second": self._rate(self.total),
-            "mfu": self._mfu(self.total),
-            "flops_per_sample": self.flops,
-            "shares": shares(self.total),
-            "memory_bytes": self.memory,
-            "cost_usd": money and money.so_far,
-            "stragglers": [
-                {"rank": rank, "node": node, "part": part, "windows": windows}
+        return Measured(
+            attempts=len(self.ledger.attempts),
+            goodput=seconds.goodput,
+            seconds=seconds.model_dump(),
+            samples_per_second=self._rate(self.total),
+            mfu=self._mfu(self.total),
+            flops_per_sample=self.flops,
+            shares=shares(self.total),
+            memory_bytes=self.memory,
+            cost_usd=money.so_far if money else None,
+            stragglers=[
+                SlowRank(rank=rank, node=node, part=part, windows=windows)
                 for (rank, node, part), windows in self.slow.items()
             ],
-            "slow_links": [self._link(link) for link in self.links],
-        }
+            slow_links=[self._link(link) for link in self.links],
+        )
 
     def _link(self, link: Link) -> dict[str, Json]:
         nodes = [self.nodes[rank] for rank in link.ranks]

@@ -13,6 +13,7 @@ import torch.distributed as dist
 
 from platen.artifacts.encoded import EncodedDataset
 from platen.artifacts.model import ModelRecord
+from platen.artifacts.training_run import Zero
 from platen.components.train.checkpoints.checkpoints import Checkpoints
 from platen.components.train.checkpoints.resumable import check_resumed
 from platen.components.train.data.order import build_order
@@ -47,12 +48,12 @@ def run(job: Job, desk: Path) -> None:
         desk: This node's folder for files on their way to or from a bucket.
     """
     trainer = build(job, desk)
-    zero = {
-        "stage": job.settings.zero.stage,
-        "world_size": dist.get_world_size(),
-        "parameters": whole_count(trainer.engine.module),
-        "parameters_per_rank": held_counts(trainer.checkpoints.masters),
-    }
+    zero = Zero(
+        stage=job.settings.zero.stage,
+        world_size=dist.get_world_size(),
+        parameters=whole_count(trainer.engine.module),
+        parameters_per_rank=held_counts(trainer.checkpoints.masters),
+    )
     done: Losses = (trainer.checkpoints.restore() or {"losses": []})["losses"]
     if dist.get_rank() == 0:
         check_resumed(job.shared, len(done), job.settings.must_resume)
@@ -66,8 +67,8 @@ def run(job: Job, desk: Path) -> None:
     error = export(trainer.engine, trainer.ema, trainer.base, out, trainer.probe(), job.settings, record)
     if dist.get_rank() == 0:
         write_scheduler(trainer.objective.process.scheduler, Path(job.base), out)
-        told = {"zero": zero, "losses": losses, "began": began, "seconds": seconds, "export_error": error}
-        told["measured"] = trainer.meter.summary()
+        told = {"losses": losses, "began": began, "seconds": seconds, "export_error": error}
+        told |= {"zero": zero.model_dump(), "measured": trainer.meter.summary().model_dump()}
         publish(out, job.shared, told)
     dist.barrier()
 

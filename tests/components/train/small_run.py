@@ -11,6 +11,7 @@ import numpy as np
 
 from platen.artifacts.dataset import Row
 from platen.artifacts.encoded import LATENTS, EncodedRecord, describe_arrays, write_empty_caption, write_shard
+from platen.artifacts.metadata import EncodedMetadata, Metadata, ModelMetadata
 from platen.components.train.job import write_job
 from platen.components.train.node.local import run_here
 from platen.components.train.settings import TrainSettings
@@ -106,6 +107,12 @@ def settings(**changes: Any) -> TrainSettings:
     return TrainSettings.model_validate(over(chosen, changes))
 
 
+FACTS: Mapping[Kind, Metadata] = {
+    "encoded": EncodedMetadata(text="embeddings", resolution=64, splits={"train": SAMPLES}),
+    "model": ModelMetadata(resolution=64),
+}
+
+
 def commit(
     write: Callable[[Path], None], workspace: Path | str, name: str, kind: Kind, facts: Mapping[str, Json] | None = None
 ) -> Folder:
@@ -113,7 +120,7 @@ def commit(
 
     def work(settings: Settings, inputs: Inputs, place: Place) -> Outcome:
         write(place.out)
-        return Outcome(facts=dict(facts or {}))
+        return Outcome(facts={**(FACTS[kind].facts() if kind in FACTS else {}), **(facts or {})})
 
     return run_stage(Stage(name, 1, kind, Settings, {}, work), Settings(), {}, str(workspace)).folder
 

@@ -27,8 +27,18 @@ def test_what_is_not_known_is_no_fact() -> None:
     assert DatasetMetadata(resolution=64).facts() == {"resolution": 64}
 
 
+def test_manifests_say_the_same_in_the_same_words() -> None:
+    """A field that is renamed or left out changes digests: raise the version of the stage with it."""
+    said = EncodedMetadata(family="flux", text="tokens", resolution=64, splits={"train": 2}, sizes={"64x64": 2})
+    facts = {"family": "flux", "text": "tokens", "resolution": 64, "splits": {"train": 2}, "sizes": {"64x64": 2}}
+    assert said.facts() == facts
+    base = ModelMetadata(resolution=64, trained=True, reconstruction_l1=0.5, clip_loss=2.0)
+    assert base.facts() == {"resolution": 64, "trained": True, "reconstruction_l1": 0.5, "clip_loss": 2.0}
+    assert ModelMetadata(resolution=64, trained=False).facts() == {"resolution": 64, "trained": False}
+
+
 def test_facts_that_a_reader_does_not_need_are_ignored(tmp_path: Path) -> None:
-    folder = commit(tmp_path, {}, {"resolution": 64, "trained": True})
+    folder = commit(tmp_path, {}, {"resolution": 64, "of_later_versions": True})
     assert ModelMetadata.of(folder) == ModelMetadata(resolution=64)
 
 

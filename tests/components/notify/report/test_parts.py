@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from platen.artifacts.training_run import Measured
 from platen.components.notify.report.parts import arrange, flatten, measured, short, took
 from tests.small_report import metric
 
@@ -50,17 +51,23 @@ def test_long_text_is_cut() -> None:
 
 
 def test_what_was_measured_of_training_has_its_unit() -> None:
-    rows = dict(took({"attempts": 2, "goodput": 0.75, "memory_bytes": {"ema": 3 << 20}, "cost_usd": 12.5}))
+    rows = dict(
+        took(
+            Measured.model_validate(
+                {"attempts": 2, "goodput": 0.75, "memory_bytes": {"ema": 3 << 20}, "cost_usd": 12.5}
+            )
+        )
+    )
     assert rows["Goodput: time that went into the model"] == "75 %"
     assert rows["Memory of a rank: ema"] == "3 MiB"
     assert rows["Cost"] == "12.5 USD"
 
 
 def test_what_was_not_measured_of_training_is_no_row() -> None:
-    assert took({}) == []
-    assert took({"attempts": 1, "mfu": None, "cost_usd": None}) == [("Attempts", "1")]
+    assert took(Measured()) == []
+    assert took(Measured(attempts=1)) == [("Attempts", "1")]
 
 
 def test_a_rank_that_was_waited_for_is_named() -> None:
     slow = {"rank": 3, "node": "node-7", "part": "data", "windows": 4}
-    assert took({"stragglers": [slow]}) == [("Slow: rank 3 on node-7", "data")]
+    assert took(Measured.model_validate({"stragglers": [slow]})) == [("Slow: rank 3 on node-7", "data")]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from platen.artifacts.metadata import EncodedMetadata
 from platen.components.train.stage import STAGE
 from platen.core.errors import InputError, PlatenError, SettingsError
 from platen.core.settings import Settings
@@ -20,7 +21,9 @@ def encoded(workspace: Path, train: int, **facts: Any) -> Folder:
 
     def work(_: Settings, inputs: Inputs, place: Place) -> Outcome:
         write_encoded(place.out)
-        return Outcome(facts={"splits": {"train": train}, **facts})
+        return Outcome(
+            facts=EncodedMetadata(text="embeddings", resolution=64, splits={"train": train}, **facts).facts()
+        )
 
     return run_stage(Stage("encode", 1, "encoded", Settings, {}, work), Settings(), {}, str(workspace)).folder
 
