@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
@@ -27,32 +28,58 @@ def train_clip(
         tokenizer: Of the captions.
         settings: Sizes, steps, seed.
     """
-    tiny = settings.tiny
-    model = new_clip(tokenizer, pixels.shape[-1], tiny)
+    model = new_clip(tokenizer, pixels.shape[-1], settings.tiny)
     words = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
-    numbers = {caption: number for number, caption in enumerate(dict.fromkeys(captions))}
-    groups = torch.tensor([numbers[caption] for caption in captions])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=tiny.clip_learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, tiny.clip_learning_rate, total_steps=tiny.clip_steps, pct_start=0.1, cycle_momentum=False
-    )
-    generator = torch.Generator().manual_seed(settings.seed)
-    model.train()
-    for _ in track(range(tiny.clip_steps), "base: CLIP", tiny.clip_steps, "steps"):
-        chosen = torch.randperm(len(captions), generator=generator)[:BATCH]
-        logits = model(
+
+    def logits(chosen: Tensor) -> Tensor:
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, math.log(100))
+        found: Tensor = model(
             input_ids=words.input_ids[chosen],
             attention_mask=words.attention_mask[chosen],
             pixel_values=pixels[chosen],
         ).logits_per_text
-        loss = matching_loss(logits, groups[chosen])
+        return found
+
+    model.train()
+    loss = match_captions(model.parameters(), logits, captions, settings, "base: CLIP")
+    with torch.no_grad():
+        model.logit_scale.clamp_(0, math.log(100))
+    return model.eval(), loss
+
+
+def match_captions(
+    weights: Iterable[nn.Parameter],
+    logits: Callable[[Tensor], Tensor],
+    captions: Sequence[str],
+    settings: BaseModelSettings,
+    what: str,
+) -> float:
+    """Train weights to tell which caption belongs to which image, and return the last loss.
+
+    Args:
+        weights: That are trained.
+        logits: From the numbers of some samples to logits (texts, images) of each of their texts with each image.
+        captions: Of all samples.
+        settings: Steps, learning rate, seed.
+        what: Is trained, for the progress lines.
+    """
+    tiny = settings.tiny
+    numbers = {caption: number for number, caption in enumerate(dict.fromkeys(captions))}
+    groups = torch.tensor([numbers[caption] for caption in captions])
+    optimizer = torch.optim.AdamW(weights, lr=tiny.clip_learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, tiny.clip_learning_rate, total_steps=tiny.clip_steps, pct_start=0.1, cycle_momentum=False
+    )
+    generator = torch.Generator().manual_seed(settings.seed)
+    for _ in track(range(tiny.clip_steps), what, tiny.clip_steps, "steps"):
+        chosen = torch.randperm(len(captions), generator=generator)[:BATCH]
+        loss = matching_loss(logits(chosen), groups[chosen])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-        with torch.no_grad():
-            model.logit_scale.clamp_(0, math.log(100))
-    return model.eval(), float(loss.detach())
+    return float(loss.detach())
 
 
 def new_clip(tokenizer: CLIPTokenizer, resolution: int, tiny: TinySettings) -> CLIPModel:

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPModel, T5Config, T5EncoderModel, T5Tokenizer
 
-from platen.components.base.clip import BATCH, matching_loss
+from platen.components.base.clip import match_captions
 from platen.components.base.settings import BaseModelSettings, TinySettings
-from platen.core.telemetry import track
 
 LETTERS = [chr(code) for code in range(33, 127)]
 SHARPNESS = 30.0  # that similarities are multiplied by before the softmax
@@ -43,24 +42,14 @@ def train_t5(
     tiny = settings.tiny
     images = image_features(clip, pixels)
     words = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
-    numbers = {caption: number for number, caption in enumerate(dict.fromkeys(captions))}
-    groups = torch.tensor([numbers[caption] for caption in captions])
     model, head = new_t5(tokenizer, tiny), nn.Linear(tiny.clip_width, images.shape[1])
-    weights = [*model.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=tiny.clip_learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, tiny.clip_learning_rate, total_steps=tiny.clip_steps, pct_start=0.1, cycle_momentum=False
-    )
-    generator = torch.Generator().manual_seed(settings.seed)
-    model.train()
-    for _ in track(range(tiny.clip_steps), "base: T5", tiny.clip_steps, "steps"):
-        chosen = torch.randperm(len(captions), generator=generator)[:BATCH]
+
+    def logits(chosen: Tensor) -> Tensor:
         texts = head(mean_state(model, words.input_ids[chosen], words.attention_mask[chosen]))
-        loss = matching_loss(SHARPNESS * functional.normalize(texts, dim=-1) @ images[chosen].t(), groups[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        return SHARPNESS * functional.normalize(texts, dim=-1) @ images[chosen].t()
+
+    model.train()
+    match_captions([*model.parameters(), *head.parameters()], logits, captions, settings, "base: T5")
     return model.eval().requires_grad_(False)
 
 

@@ -58,7 +58,7 @@ def test_from_images_to_the_served_model(
     assert {stage["name"] for stage in told["stages"]} == {"sample", PREFLIGHT, *STAGES}
     live = releases.load(str(workspace / "ws")).live
     assert live is not None
-    model = decode((workspace / live.model / MANIFEST).read_bytes())
+    model = decode((workspace / live.model / MANIFEST).read_bytes(), live.model)
     assert model.facts["family"] == name
     with serving(workspace) as url:
         image = generate(url)
