@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.gpu.events import read_scalars
 from bench.gpu.shapes import SHAPES, Shape
 from platen.artifacts.dataset import Row
 from platen.artifacts.encoded import LATENTS, EncodedRecord, describe_arrays, write_empty_caption, write_shard
@@ -130,7 +131,8 @@ def train_settings(shape: Shape, changes: dict[str, Any]) -> TrainSettings:
 def read_training(model: Folder, workspace: Path, settings: TrainSettings) -> Training:
     """Read what the train stage left: run.json, and TensorBoard's event files for each window by itself."""
     observed = json.loads(model.read(RUN) or b"{}")
-    scalars = read_scalars(workspace)
+    (events,) = workspace.glob("measured/*/tensorboard/events.*")
+    scalars = read_scalars(events)
     first, *rates = scalars[SPEED]
     return Training(
         parameters=observed["zero"]["parameters"],
@@ -139,15 +141,6 @@ def read_training(model: Folder, workspace: Path, settings: TrainSettings) -> Tr
         mfu=median(scalars[MFU][1:]) if MFU in scalars else None,
         memory=observed["measured"]["memory_bytes"],
     )
-
-
-def read_scalars(workspace: Path) -> dict[str, list[float]]:
-    """Read the values of each of TensorBoard's scalars, in the order of their steps."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    (events,) = workspace.glob("measured/*/tensorboard")
-    found = EventAccumulator(str(events)).Reload()
-    return {tag: [event.value for event in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
 
 
 def write_base(shape: Shape, out: Path) -> None:

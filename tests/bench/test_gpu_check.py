@@ -109,6 +109,7 @@ def test_what_a_part_told_before_it_failed_is_kept(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("parts", "measured"),
     [
