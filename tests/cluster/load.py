@@ -16,7 +16,7 @@ from collections import Counter
 import httpx
 
 PORT = 8080
-PAUSE = 0.05  # seconds between a client's answer and its next request: two cores serve, and start pods as well
+PAUSE = 0.25  # seconds between a client's answer and its next request: the two cores start pods as well
 BODY = {"prompt": "a red circle on a white background", "seed": 1, "steps": 2}
 
 answered: Counter[str] = Counter()  # by the digest of the model that answered

@@ -25,7 +25,7 @@ from platen.jobs.cluster import Cluster, Object, RefusedError
 from platen.jobs.pods import pods_of
 from platen.jobs.pytorchjob import jobs_path, pods_path
 from tests.cluster.accounts import kubeconfig_of
-from tests.cluster.waiting import wait_until
+from tests.cluster.waiting import PATIENCE, wait_until
 from tests.components.train.small_run import settings
 
 RBAC = Path(__file__).parents[2] / "manifests" / "base" / "rbac.yaml"
@@ -231,7 +231,7 @@ class Step:
         """Whether a line has these words."""
         return any(words in line["message"] for line in self.lines())
 
-    def wait_for(self, words: str, seconds: float = 120) -> None:
+    def wait_for(self, words: str, seconds: float = PATIENCE) -> None:
         """Wait until it has said something."""
         wait_until(lambda: self.said(words) or self.process.poll() is not None, seconds, f"{words!r} was never said")
         assert self.said(words), self.log.read_text()
@@ -265,7 +265,7 @@ class StepPod:
         except RefusedError:
             return ""
 
-    def wait_for(self, words: str, seconds: float = 120) -> None:
+    def wait_for(self, words: str, seconds: float = PATIENCE) -> None:
         """Wait until it has said something."""
         wait_until(lambda: words in self.log() or self.exit_code() is not None, seconds, f"{words!r} was never said")
         assert words in self.log(), self.log()
