@@ -21,6 +21,7 @@ MODEL, DIGEST = "PLATEN_MODEL", "PLATEN_MODEL_DIGEST"  # what the server reads; 
 ANNOTATION = "platen.dev/model"
 LOG_LINES = 40  # of a pod that fails, read for its last words
 LAST = 3  # of them are told
+NO_OUTPUT = "no output"
 
 
 @dataclass(frozen=True)
@@ -148,4 +149,4 @@ def last_words(lines: list[str]) -> str:
     """The errors among the last lines of a server's log, else the last lines themselves."""
     told = [parse_line(line) for line in lines]
     errors = [line for line in told if line.level == logging.ERROR]
-    return " | ".join([line.message for line in errors or told][-LAST:]) or "no output"
+    return " | ".join([line.message for line in errors or told][-LAST:]) or NO_OUTPUT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from platen.components.deploy.deployment import Deployment, Model
+from platen.components.deploy.deployment import NO_OUTPUT, Deployment, Model
 from platen.core.errors import ProcessError
 from platen.core.telemetry import log
 from platen.jobs.cluster import Object
@@ -120,7 +120,11 @@ def words(deployment: Deployment, pod: Object, status: Object) -> str:
     if status["name"] != deployment.settings.container:
         return ""
     again = "running" in status["state"] and "terminated" in status.get("lastState", {})
-    return f": {deployment.last_words(pod['metadata']['name'], previous=again)}"
+    name = pod["metadata"]["name"]
+    said = deployment.last_words(name, previous=again)
+    if said == NO_OUTPUT and not again:  # it may have been restarted since its status was read
+        said = deployment.last_words(name, previous=True)
+    return f": {said}"
 
 
 def why(deployment: Deployment, model: Model | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from platen.components.deploy.deployment import NO_OUTPUT, Deployment
 from platen.components.deploy.rollout import fault_of, is_overdue, is_ready, what_is_left, why_not_ready
 from tests.components.deploy.objects import container_status, deployment, deployment_seen, pod
 
@@ -59,6 +60,20 @@ def test_only_the_present_rollout_is_overdue() -> None:
 )
 def test_a_pod_that_cannot_become_ready_is_told_from_one_that_may(status: Object, fault: str | None) -> None:
     assert fault_of(deployment(), pod("new-1", [status])) == fault
+
+
+class Restarted(Deployment):
+    """Its server has ended and is started again before its log is read."""
+
+    def last_words(self, pod: str, *, previous: bool) -> str:
+        return "the digest is another" if previous else NO_OUTPUT
+
+
+def test_a_server_that_is_restarted_before_its_log_is_read_keeps_its_words() -> None:
+    plain = deployment()
+    found = pod("new-1", [container_status(plain.settings.container, terminated={"exitCode": 2})])
+    fault = fault_of(Restarted(plain.cluster, plain.settings), found)
+    assert fault == f"pod new-1: {plain.settings.container} ended with exit code 2: the digest is another"
 
 
 def test_a_pod_that_waits_says_for_what() -> None:
