@@ -111,7 +111,7 @@ class World:
             return Outcome(facts=facts)
 
         chosen = ShapeSettings(shape=self.name, size=self.size)
-        return run_stage(Stage(stage, 1, kind, ShapeSettings, (), work), chosen, {}, str(self.folder)).folder
+        return run_stage(Stage(stage, 1, kind, ShapeSettings, {}, work), chosen, {}, str(self.folder)).folder
 
 
 def train_settings(shape: Shape, changes: dict[str, Any]) -> TrainSettings:
