@@ -73,7 +73,7 @@ def test_one_that_is_too_slow_is_told_and_one_that_does_not_end_is_killed() -> N
         pass
     with pytest.raises(ProcessError, match=r"was not ready after 0\.05 s: up"):
         server.wait_until_ready(0.05)
-    with pytest.raises(ProcessError, match=r"did not end within 0\.05 s of SIGTERM: up"):
+    with pytest.raises(ProcessError, match=r"did not exit within 0\.05 s of SIGTERM: up"):
         server.stop(0.05)
     assert server.ending() == "signal SIGKILL"
 

@@ -128,7 +128,7 @@ def test_a_source_that_changes_while_it_is_read_is_refused(prefix: str, tmp_path
         ("folder", "in", r"in: no image among 1 objects"),
         ("folder", "nothing", r"nothing: no image among 0 objects"),
         ("table", "nothing.csv", r"nothing\.csv: no such object"),
-        ("urls", "in/t.csv", r"in/t\.csv, line 2: names no picture"),
+        ("urls", "in/t.csv", r"in/t\.csv, line 2: names no image"),
     ],
 )
 def test_what_cannot_be_used_is_named_as_it_was_given(prefix: str, setting: str, name: str, told: str) -> None:

@@ -42,7 +42,7 @@ def test_the_inputs_are_those_of_what_is_live(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_live_there_is_no_traffic(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing is live here, so there is no traffic to judge"):
+    with pytest.raises(InputError, match="no release is live here, so there is no traffic to evaluate"):
         live_inputs(str(tmp_path))
 
 
