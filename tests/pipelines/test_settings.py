@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from platen.core.errors import SettingsError
-from platen.core.settings import document, parse
+from platen.core.settings import build, document, mapping, over, parse
 from platen.pipelines.settings import RunSettings
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,9 @@ RUNS = sorted(path for path in (ROOT / "examples").glob("*.yaml") if path.stem !
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
 def test_examples_can_be_used(path: Path) -> None:
-    assert parse(RunSettings, path.read_text(), str(path)).ingest is not None
+    """Those of the demo's families lie on top of the demo's settings."""
+    below = mapping((ROOT / "examples" / "demo.yaml").read_text()) if path.stem.startswith("demo-") else {}
+    assert build(RunSettings, over(below, mapping(path.read_text(), str(path))), str(path)).ingest is not None
 
 
 @pytest.mark.parametrize(

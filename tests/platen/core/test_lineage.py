@@ -20,7 +20,7 @@ def first_of(settings: WordSettings, inputs: Inputs, place: Place) -> Outcome:
 @pytest.fixture
 def chain(tmp_path: Path) -> list[Folder]:
     """A word, and 24 stages that each read the one before under two names: 2^24 ways back to the word."""
-    reader = replace(READ, work=first_of)
+    reader = replace(READ, kind="report", work=first_of)  # one that can read its own
     folders = [run_stage(word_stage(), WordSettings(), {}, str(tmp_path)).folder]
     for number in range(1, 25):
         inputs = {"text": folders[-1].uri, "other": folders[-1].uri}
