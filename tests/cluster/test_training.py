@@ -262,9 +262,8 @@ def test_the_users_error_is_told_once_and_never_tried_again(training: Start, cha
 
 
 def test_pods_that_fit_nowhere_say_so(training: Start) -> None:
-    greedy = training(
-        ranks=198, global_batch=396, job={"gpu": "nvidia.com/gpu", "processes_per_node": 99, "schedule_seconds": 20}
-    )
+    gpus = {"gpu": "nvidia.com/gpu", "processes_per_node": 20, "schedule_seconds": 20}
+    greedy = training(ranks=40, global_batch=40, micro_batch=1, job=gpus)
     step = greedy.step()
     assert step.ended() == 1
     assert step.said("training did not start: after 20 s (train.job.schedule_seconds) 0 of 2 pods ran")
