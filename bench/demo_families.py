@@ -42,16 +42,16 @@ def every_family() -> list[str]:
 
 def print_row(folder: Path, names: list[str]) -> None:
     """Print the worst share of right images, and a table of all families."""
-    told = {name: run_demo(name, folder / name) for name in names}
-    right = {name: judge_folder(Path(one["generated"]["folder"])).right for name, one in told.items()}
+    summaries = {name: run_demo(name, folder / name) for name in names}
+    right = {name: judge_folder(Path(summary["generated"]["folder"])).right for name, summary in summaries.items()}
     Row(
         row="images of the demo with the right color and shape, the worst of its families",
         ratio=min(right.values()),
         bar=">= 0.8",
-        parts={f"{name} chain s": one["seconds"] for name, one in told.items()},
+        parts={f"{name} chain s": summary["seconds"] for name, summary in summaries.items()},
         how="the demo by examples/demo.yaml and examples/demo-FAMILY.yaml, each in a workspace of its own; the pixel "
         "judge on 48 images of 24 prompts",
-        table=Table(HEAD, [row(name, told[name], right[name]) for name in names]),
+        table=Table(HEAD, [row(name, summaries[name], right[name]) for name in names]),
     ).tell()
 
 
@@ -61,15 +61,15 @@ def run_demo(name: str, folder: Path) -> dict[str, Any]:
     given = [argument for path in files for argument in ("--settings", str(path))]
     places = ["--run", str(folder), "--workspace", str(folder / "workspace")]
     subprocess.run([sys.executable, "-m", "platen.cli", "demo", *given, *places], check=True, stdout=sys.stderr)
-    found: dict[str, Any] = json.loads((folder / "summary.json").read_bytes())
-    return found
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_bytes())
+    return summary
 
 
-def row(name: str, told: dict[str, Any], right: float) -> list[str]:
+def row(name: str, summary: dict[str, Any], right: float) -> list[str]:
     """Return a line of the table."""
-    seconds = {stage["name"]: stage["seconds"] for stage in told["stages"]}
-    times = [f"{value:.0f} s" for value in (told["seconds"], seconds["base"], seconds["train"])]
-    return [name, f"{told['zero']['parameters']:,}", f"{right:.0%}", *times]
+    seconds = {stage["name"]: stage["seconds"] for stage in summary["stages"]}
+    times = [f"{value:.0f} s" for value in (summary["seconds"], seconds["base"], seconds["train"])]
+    return [name, f"{summary['zero']['parameters']:,}", f"{right:.0%}", *times]
 
 
 if __name__ == "__main__":
